@@ -1,0 +1,58 @@
+"""The plugs. A backend is anything with these methods; nothing has to inherit.
+
+Each plug has a conformance suite in tests/conformance/ that every implementation passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from bicross.records import Query, Ranking, Space
+
+if TYPE_CHECKING:  # numpy is only a type here, so that `import bicross` stays light
+    from bicross.vectors import Keys, Scores, Vectors
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Encoder(Protocol):
+    """A bi-encoder. Rows come back in the order asked, finite, float32."""
+
+    @property
+    def space(self) -> Space: ...
+    def encode_queries(self, texts: Sequence[str]) -> Vectors: ...  # (len(texts), dim)
+    def encode_documents(self, texts: Sequence[str]) -> Vectors: ...  # (len(texts), dim)
+
+
+class Scorer(Protocol):
+    """Reads a query and a document together. Pairs of any queries in one call; higher is better; the order asked."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores: ...  # (len(pairs),)
+
+
+class Index(Protocol):
+    """Vectors of one space under integer keys, which the collection hands out and never uses twice."""
+
+    @property
+    def space(self) -> Space: ...
+    def __len__(self) -> int: ...
+    def add(self, keys: Keys, vectors: Vectors) -> None: ...
+    def remove(self, keys: Keys) -> None: ...
+    def search(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]: ...  # each (queries, k), key -1 where there is none
+    def save(self) -> dict[str, bytes]: ...  # file name -> content
+
+
+class Searcher(Protocol):
+    """Ranks documents for queries. BM25, dense, fused and reranked are all Searchers; a reranker holds a Searcher."""
+
+    def search(self, queries: Sequence[Query], k: int) -> Mapping[str, Ranking]: ...
+
+
+class Executor(Protocol):
+    """Runs the same work on many items, here or elsewhere, results in order."""
+
+    def map(self, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]: ...

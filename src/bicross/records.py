@@ -1,0 +1,115 @@
+"""The nouns. All that flows between stages is one of these: frozen, small, plain types only. See docs/data_model.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""Query id -> document id -> grade. Grade 0 is judged and not relevant; higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the user owns. A recommender's item is a Document too."""
+
+    id: str
+    text: str
+    title: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A span of a Document's text: what is embedded and reranked. `start` and `end` count code points, end exclusive."""
+
+    id: str
+    doc_id: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question. A recommender's user is a Query whose `meta` holds the history."""
+
+    id: str
+    text: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Which model made a vector. Vectors mix only inside one space.
+
+    `fingerprint` hashes weights, tokenizer, pooling, prompts, normalisation, length limit and precision;
+    `similarity` is "cosine" or "dot".
+    """
+
+    fingerprint: str
+    dim: int
+    similarity: str = "cosine"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where one stage of search put a document: rank counts from 1, a higher score is better."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document found. `score` orders the ranking; `probability` is the reranker's, in [0, 1]; `stages` explains."""
+
+    doc_id: str
+    score: float
+    passage: Passage | None = None
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    probability: float | None = None
+
+
+Ranking = tuple[Hit, ...]
+"""Hits, best first. Equal scores stand in the order of their ids (`vectors.best_first`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The rankings of many queries under one name."""
+
+    name: str
+    rankings: Mapping[str, Ranking]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation found. `per_query` maps measure -> query id -> value, so that two Reports can be compared."""
+
+    run: str
+    means: Mapping[str, float]
+    per_query: Mapping[str, Mapping[str, float]]
+    confidence: Mapping[str, tuple[float, float]]
+    ceiling: Mapping[str, float]
+    latency: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A row or file that was left out, by name, and why."""
+
+    id: str
+    reason: str
+
+
+def reading(title: str, text: str) -> str:
+    """What a model reads of a passage: the title first, unless the text already begins with it."""
+    head = title.strip()
+    return text if not head or text.lstrip().startswith(head) else f"{head}\n{text}"
+
+
+def as_json(record: Any) -> dict[str, Any]:
+    """Any record as plain JSON types."""
+    return asdict(record)
