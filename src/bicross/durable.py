@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,17 +51,27 @@ def write_folder(path: Path, files: Mapping[str, Content], facts: Mapping[str, A
             fresh.mkdir(parents=True)
             entries = {}
             for name, content in files.items():
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 _write_synced(fresh / name, content)
                 entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(memoryview(content).cast("B"))}
             body = json.dumps({**facts, "files": entries}, ensure_ascii=False, indent=1, sort_keys=True).encode()
             seal = hashlib.sha256(body).hexdigest().encode()
             _write_synced(fresh / MANIFEST, seal + b"\n" + body)
-            _sync_folder(fresh)
+            for inner in {(fresh / name).parent for name in files} | {fresh}:
+                _sync_folder(inner)
             os.rename(fresh, path)
             _sync_folder(path.parent)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, and the half-written one beside it, if they are there."""
+    with _explained(path):
+        for folder in (path, path.with_name(path.name + ".new")):
+            if folder.exists():
+                shutil.rmtree(folder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -96,8 +107,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, memoryview]]:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold the one writer's lock; the system frees it when the process ends, however it ends.
+def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the one writer's lock, waiting up to `wait` seconds; the system frees it when the process ends, however it ends.
 
     Raises:
         Locked: another process holds it; the message names its number.
@@ -105,16 +116,25 @@ def lock(path: Path) -> Iterator[None]:
     with _explained(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise Locked(f"{path.parent} is being written by process {owner}; wait for it to end and run again.") from error
+        deadline = time.monotonic() + wait
+        while not _try_lock(handle):
+            if time.monotonic() >= deadline:
+                owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+                raise Locked(f"{path.parent} is being written by process {owner}; wait for it to end and run again.")
+            time.sleep(0.05)
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write_synced(path: Path, content: Content) -> None:

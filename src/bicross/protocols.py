@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bicross.records import Query, Ranking, Space
+from bicross.records import Passage, Query, Ranking, Space
 
 if TYPE_CHECKING:  # numpy is only a type here, so that `import bicross` stays light
     from bicross.vectors import Keys, Scores, Vectors
@@ -44,6 +44,17 @@ class Index(Protocol):
     def remove(self, keys: Keys) -> None: ...
     def search(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]: ...  # each (queries, k), key -1 where there is none
     def save(self) -> dict[str, bytes]: ...  # file name -> content
+
+
+class Corpus(Protocol):
+    """What searchers see of a collection: one snapshot. Keys are of passages that live in it; none is ever a dead one."""
+
+    @property
+    def space(self) -> Space: ...
+    def nearest(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]: ...  # each (queries, k), key -1 where there is none
+    def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]: ...  # each (queries, k), key -1 where there is none
+    def passages(self, keys: Iterable[int]) -> Mapping[int, Passage]: ...
+    def titles(self, doc_ids: Iterable[str]) -> Mapping[str, str]: ...
 
 
 class Searcher(Protocol):

@@ -44,7 +44,7 @@ class Query:
 class Space:
     """Which model made a vector. Vectors mix only inside one space.
 
-    `fingerprint` hashes weights, tokenizer, pooling, prompts, normalisation, length limit and precision;
+    `fingerprint` hashes weights, tokenizer, pooling, prompts, normalisation and length limit;
     `similarity` is "cosine" or "dot".
     """
 

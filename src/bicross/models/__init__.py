@@ -1,0 +1,1 @@
+"""Inference: bi-encoders, cross-encoders and late interaction on OpenVINO, without torch."""

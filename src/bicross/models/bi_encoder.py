@@ -1,0 +1,81 @@
+"""A bi-encoder: texts to vectors, queries and documents apart from each other (Reimers and Gurevych 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import openvino as ov
+from tokenizers import Encoding
+
+from bicross.models import graph
+from bicross.models.folder import ModelFolder
+from bicross.models.network import Network, best_precision
+from bicross.models.tokens import load_tokenizer, run_sorted
+from bicross.models.weights import read_weights
+from bicross.records import Space
+from bicross.vectors import Vectors, check_vectors
+
+
+class BiEncoder:
+    """An Encoder on OpenVINO. `truncated` counts the texts that were longer than the model since it was loaded."""
+
+    def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
+        self.folder = folder
+        self.max_tokens = folder.max_tokens
+        self.truncated = 0
+        self.tokenizer = load_tokenizer(folder.path / "tokenizer.json")
+        self._cutting = load_tokenizer(folder.path / "tokenizer.json")
+        self._cutting.enable_truncation(folder.max_tokens)
+        self._pad = int(folder.config.get("pad_token_id") or 0)
+        model = _model(folder)
+        self._network = Network(model, precision or best_precision())
+        similarity = folder.similarity if not folder.normalise else "cosine"
+        self.space = Space(folder.fingerprint(), int(model.outputs[0].partial_shape[1].get_length()), similarity)
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, (len(texts), dim)."""
+        return self._encode(self.folder.query_prompt, texts)
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of passages, (len(texts), dim)."""
+        return self._encode(self.folder.document_prompt, texts)
+
+    def query_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
+        """Position and unit vectors (tokens, dim) of each question's tokens, longest question first."""
+        return self._tokens(self.folder.query_prompt, texts)
+
+    def document_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
+        """Position and unit vectors (tokens, dim) of each passage's tokens, longest passage first."""
+        return self._tokens(self.folder.document_prompt, texts)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> Vectors:
+        vectors = np.empty((len(texts), self.space.dim), dtype=np.float32)
+        for positions, _, rows in run_sorted(self._network, self._tokenizer(prompt, texts), len(texts), self._pad):
+            vectors[positions] = rows
+        check_vectors(vectors, self.space, texts)
+        return vectors
+
+    def _tokens(self, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
+        for positions, lengths, rows in run_sorted(self._network, self._tokenizer(prompt, texts), len(texts), self._pad, output=1):
+            for position, length, row in zip(positions, lengths, rows, strict=True):
+                yield position, row[:length]  # (T, D)
+
+    def _tokenizer(self, prompt: str, texts: Sequence[str]) -> Callable[[int, int], list[Encoding]]:
+        def encode(start: int, stop: int) -> list[Encoding]:
+            encodings = self._cutting.encode_batch([prompt + text for text in texts[start:stop]])
+            self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+            return encodings
+
+        return encode
+
+
+def _model(folder: ModelFolder) -> ov.Model:
+    """A graph with two outputs: the pooled vectors (batch, dim) and the tokens' unit vectors (batch, tokens, dim)."""
+    file = folder.graph_file()
+    if file is None:
+        inputs, hidden = graph.bert(folder.config, read_weights(folder.path))
+    else:
+        inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
+    pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
+    return ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder")

@@ -1,0 +1,62 @@
+"""A cross-encoder: reads query and document together and gives one score (Nogueira and Cho 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import openvino as ov
+from tokenizers import Encoding
+
+from bicross.errors import InputError
+from bicross.models import graph
+from bicross.models.folder import ModelFolder
+from bicross.models.network import Network, best_precision
+from bicross.models.tokens import load_tokenizer, run_sorted
+from bicross.models.weights import read_weights
+from bicross.vectors import Scores
+
+
+class CrossEncoder:
+    """A Scorer on OpenVINO. Scores are logits: any real number, higher is more relevant."""
+
+    def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
+        self.folder = folder
+        self.truncated = 0
+        self._tokenizer = load_tokenizer(folder.path / "tokenizer.json")
+        self._tokenizer.enable_truncation(folder.max_tokens)  # the longer of the two is cut first
+        self._pad = int(folder.config.get("pad_token_id") or 0)
+        self._network = Network(_model(folder), precision or best_precision())
+        self.fingerprint = folder.fingerprint()
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
+        """Logits of (query, document) pairs, (len(pairs),), in the order asked; batches span queries."""
+        scores = np.empty(len(pairs), dtype=np.float32)
+
+        def encode(start: int, stop: int) -> list[Encoding]:
+            encodings = self._tokenizer.encode_batch([(self.folder.query_prompt + query, document) for query, document in pairs[start:stop]])
+            self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+            return encodings
+
+        for positions, _, rows in run_sorted(self._network, encode, len(pairs), self._pad):
+            scores[positions] = rows[:, 0]
+        return scores
+
+
+def _model(folder: ModelFolder) -> ov.Model:
+    """A graph with one output: the logits, (batch, 1).
+
+    Raises:
+        InputError: the model has several classes, which is no reranker.
+    """
+    file = folder.graph_file()
+    if file is None:
+        weights = read_weights(folder.path)
+        inputs, hidden = graph.bert(folder.config, weights)
+        logits = graph.classify(hidden, folder.config, weights)
+    else:
+        inputs, logits = graph.read(file, "logits", rank=2)
+    labels = logits.get_output_partial_shape(0)[1]
+    if labels.is_static and labels.get_length() != 1:
+        raise InputError(f"{folder.path} gives {labels.get_length()} scores a pair; expected 1, as a reranker has.")
+    return ov.Model([logits], inputs, "cross_encoder")

@@ -1,0 +1,138 @@
+"""What a model folder says about itself: architecture, pooling, prompts, length, similarity, in any layout that sentence-transformers writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bicross.errors import InputError, ModelNotFound
+from bicross.models.weights import weight_files
+
+_POOLING_FLAGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
+_PROMPT_NAMES = {"query": ("query", "search_query", "question"), "document": ("document", "passage", "search_document", "corpus")}
+UNLIMITED = 512  # what a model without any stated length is cut at
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model on disk. `max_tokens` counts special tokens too; `notes` is the model's own bicross.json (calibration, fitted weights)."""
+
+    path: Path
+    config: Mapping[str, Any]
+    pooling: str
+    normalise: bool
+    query_prompt: str
+    document_prompt: str
+    max_tokens: int
+    similarity: str
+    is_reranker: bool
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def graph_file(self) -> Path | None:
+        """An ONNX or OpenVINO file that holds the graph, or None where it is built from the weights."""
+        for name in ("openvino/openvino_model.xml", "openvino_model.xml", "onnx/model.onnx", "model.onnx"):
+            if (self.path / name).is_file():
+                return self.path / name
+        return None
+
+    def fingerprint(self) -> str:
+        """sha256 over all that decides a number: weights or graph, tokenizer, configuration, pooling, prompts, normalisation, length."""
+        graph = self.graph_file()
+        files = weight_files(self.path) if graph is None else [graph, *graph.parent.glob(graph.stem + ".bin"), *graph.parent.glob(graph.name + "_data")]
+        digest = hashlib.sha256()
+        for path in [*files, self.path / "tokenizer.json"]:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        reading = [self.pooling, self.normalise, self.query_prompt, self.document_prompt, self.max_tokens, self.similarity, self.config]
+        digest.update(json.dumps(reading, sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Describe the model in `path`.
+
+    Raises:
+        ModelNotFound: `path` is no model folder.
+        InputError: a file of it is not what it should be, or it needs a module that this runtime does not have.
+    """
+    for needed in ("config.json", "tokenizer.json"):
+        if not (path / needed).is_file():
+            raise ModelNotFound(f"{path} has no {needed}. Expected a model folder with config.json, tokenizer.json and model.safetensors (or onnx/model.onnx).")
+    config = _json(path / "config.json")
+    extra = _json(path / "config_sentence_transformers.json")
+    modules = _modules(path)
+    pooling, normalise = _pooling(path, modules)
+    prompts = extra.get("prompts") or {}
+    architecture = " ".join(config.get("architectures") or [])
+    return ModelFolder(
+        path=path,
+        config=config,
+        pooling=pooling,
+        normalise=normalise,
+        query_prompt=_prompt(prompts, "query", extra.get("default_prompt_name")),
+        document_prompt=_prompt(prompts, "document", extra.get("default_prompt_name")),
+        max_tokens=_max_tokens(path, config),
+        similarity="dot" if extra.get("similarity_fn_name") in ("dot", "dot_score") else "cosine",
+        is_reranker="SequenceClassification" in architecture or extra.get("model_type") == "CrossEncoder",
+        notes=_json(path / "bicross.json"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}). Copy or download the model again.") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds a {type(value).__name__}; expected a JSON object.")
+    return value
+
+
+def _modules(path: Path) -> list[tuple[str, Path]]:
+    """(class name, folder) of each module; a plain transformer has none. Only names are read: no code is ever loaded."""
+    if not (path / "modules.json").is_file():
+        return []
+    rows = json.loads((path / "modules.json").read_text("utf-8"))
+    modules = [(str(row["type"]).rsplit(".", 1)[-1], path / str(row["path"])) for row in rows]
+    for name, _ in modules:
+        if name not in ("Transformer", "Pooling", "Normalize"):
+            raise InputError(f"{path} has a module {name}; this runtime knows Transformer, Pooling and Normalize. Run `bicross export` on it first.")
+    return modules
+
+
+def _pooling(path: Path, modules: list[tuple[str, Path]]) -> tuple[str, bool]:
+    """How token vectors become one; a plain transformer is averaged and scaled to length 1."""
+    if not modules:
+        return "mean", True
+    normalise = any(name == "Normalize" for name, _ in modules)
+    for name, folder in modules:
+        if name == "Pooling":
+            config = _json(folder / "config.json")
+            modes = [config["pooling_mode"]] if "pooling_mode" in config else [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)]
+            others = [flag for flag, on in config.items() if flag.startswith("pooling_mode_") and on and flag not in _POOLING_FLAGS]
+            if len(modes) != 1 or others or modes[0] not in _POOLING_FLAGS.values():
+                raise InputError(f"{path} pools by {modes + others}; expected exactly one of mean, cls, max. Run `bicross export` on it first.")
+            return modes[0], normalise
+    return "mean", normalise
+
+
+def _prompt(prompts: Mapping[str, str], side: str, default: str | None) -> str:
+    for name in _PROMPT_NAMES[side]:
+        if prompts.get(name):
+            return prompts[name]
+    return prompts.get(default, "") if default else ""
+
+
+def _max_tokens(path: Path, config: Mapping[str, Any]) -> int:
+    """The smallest stated limit, special tokens counted; RoBERTa's table has pad + 1 rows that are no positions."""
+    stated = [_json(path / "sentence_bert_config.json").get("max_seq_length"), _json(path / "tokenizer_config.json").get("model_max_length")]
+    positions = config.get("max_position_embeddings")
+    if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+        positions -= config.get("pad_token_id", 1) + 1
+    limits = [int(limit) for limit in [*stated, positions] if limit and limit < 1_000_000]
+    return min(limits, default=UNLIMITED)

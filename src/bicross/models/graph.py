@@ -1,0 +1,157 @@
+"""A BERT-family transformer as an OpenVINO graph, straight from its weights.
+
+BERT (Devlin et al. 2019), RoBERTa and XLM-RoBERTa: post-norm encoder layers, learned positions. The numbers are those of
+the reference implementation to 1e-5 in fp32 (tests/models/test_parity.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import Node
+from openvino import opset13 as op
+
+from bicross.errors import InputError
+from bicross.models.weights import Weights
+
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
+_ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+
+
+def bert(config: Mapping[str, Any], weights: Weights) -> tuple[list[Node], Node]:
+    """The encoder: its inputs [ids, mask, types], each (batch, tokens) int64, and the last hidden state (batch, tokens, hidden).
+
+    Raises:
+        InputError: the configuration asks for what this graph does not have, or a weight is missing.
+    """
+    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+        raise InputError(f"This {config['model_type']} model has relative positions or is a decoder: run `bicross export` on it first.")
+    build = _Builder(config, _strip_prefix(weights))
+    inputs = [op.parameter([-1, -1], np.int64, name) for name in ("input_ids", "attention_mask", "token_type_ids")]  # (B, T)
+    ids, mask, types = inputs
+    hidden = build.embeddings(ids, types)  # (B, T, H)
+    visible = op.convert(mask, "f32")  # (B, T)
+    bias = op.multiply(op.subtract(_const(np.float32(1)), op.unsqueeze(visible, _ints(1, 2))), _const(np.float32(-1e9)))  # (B, 1, 1, T)
+    for layer in range(config["num_hidden_layers"]):
+        hidden = build.layer(f"encoder.layer.{layer}.", hidden, bias)
+    return inputs, hidden
+
+
+def pool(hidden: Node, mask: Node, how: str, normalise: bool) -> Node:
+    """One vector a text, (batch, hidden): the mean, the first ("cls") or the maximum of its tokens' vectors."""
+    if how == "cls":
+        pooled = op.gather(hidden, _const(np.int64(0)), _const(np.int64(1)))
+    elif how == "mean":
+        visible = op.unsqueeze(op.convert(mask, "f32"), _ints(2))  # (B, T, 1)
+        count = op.maximum(op.reduce_sum(visible, _ints(1)), _const(np.float32(1e-9)))  # (B, 1)
+        pooled = op.divide(op.reduce_sum(op.multiply(hidden, visible), _ints(1)), count)
+    elif how == "max":
+        padding = op.multiply(op.subtract(_const(np.float32(1)), op.unsqueeze(op.convert(mask, "f32"), _ints(2))), _const(np.float32(-1e9)))
+        pooled = op.reduce_max(op.add(hidden, padding), _ints(1))
+    else:
+        raise InputError(f"Pooling {how!r} is not known; expected mean, cls or max.")
+    return unit_length(pooled) if normalise else pooled
+
+
+def read(file: Path, output: str, rank: int) -> tuple[list[Node], Node]:
+    """The inputs and one output of an ONNX or OpenVINO file: the one named `output`, else the only one of this rank.
+
+    Raises:
+        InputError: the file cannot be read, or has no such output.
+    """
+    try:
+        model = ov.Core().read_model(file)
+    except RuntimeError as error:
+        raise InputError(f"{file} is not a graph that OpenVINO reads ({str(error).strip().splitlines()[-1]}).") from error
+    named = [port for port in model.outputs if output in port.names] or [port for port in model.outputs if port.partial_shape.rank == rank]
+    if len(named) != 1:
+        raise InputError(f"{file} has outputs {[sorted(port.names) for port in model.outputs]}; expected one named {output!r}.")
+    by_name = {port.any_name: port.get_node() for port in model.inputs}
+    order = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in by_name]
+    if len(order) < 2 or len(order) != len(by_name):
+        raise InputError(f"{file} has inputs {sorted(by_name)}; expected input_ids, attention_mask and perhaps token_type_ids.")
+    return [by_name[name] for name in order], named[0].get_node().input_value(0)
+
+
+def unit_length(x: Node) -> Node:
+    """The last axis scaled to length 1."""
+    return op.normalize_l2(x, _ints(-1), 1e-12, "max")
+
+
+def classify(hidden: Node, config: Mapping[str, Any], weights: Weights) -> Node:
+    """The sequence-classification head, (batch, labels): pooler and classifier of BERT, or the head of RoBERTa."""
+    build = _Builder(config, _strip_prefix(weights))
+    first = op.gather(hidden, _const(np.int64(0)), _const(np.int64(1)))  # (B, H)
+    dense, out = ("classifier.dense", "classifier.out_proj") if "classifier.dense.weight" in weights else ("pooler.dense", "classifier")
+    return build.linear(op.tanh(build.linear(first, dense)), out)
+
+
+class _Builder:
+    """Layers by the names that the weights have."""
+
+    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+        self.weights, self.config = weights, config
+        self.heads, self.epsilon = config["num_attention_heads"], config["layer_norm_eps"]
+        self.width = config["hidden_size"] // self.heads
+
+    def weight(self, name: str) -> Node:
+        if name not in self.weights:
+            raise InputError(f"The model has no weight {name!r}; its folder is incomplete, or it is not the {self.config['model_type']} that config.json says.")
+        node = _const(self.weights[name])
+        return node if self.weights[name].dtype == np.float32 else op.convert(node, "f32")
+
+    def linear(self, x: Node, name: str) -> Node:
+        return op.add(op.matmul(x, self.weight(name + ".weight"), False, True), self.weight(name + ".bias"))
+
+    def norm(self, x: Node, name: str) -> Node:
+        scaled = op.mvn(x, _ints(-1), True, self.epsilon, "inside_sqrt")
+        return op.add(op.multiply(scaled, self.weight(name + ".weight")), self.weight(name + ".bias"))
+
+    def embeddings(self, ids: Node, types: Node) -> Node:
+        axis = _const(np.int64(0))
+        length = op.gather(op.shape_of(ids), _const(np.int64(1)), axis)
+        # RoBERTa counts positions from pad + 1; texts are padded on the right, so the index is the position.
+        offset = 0 if self.config["model_type"] == "bert" else self.config["pad_token_id"] + 1
+        positions = op.range(_const(np.int64(offset)), op.add(length, _const(np.int64(offset))), _const(np.int64(1)), "i64")  # (T,)
+        words = op.gather(_const(self.weights["embeddings.word_embeddings.weight"]), ids, axis)  # (B, T, H)
+        kinds = op.gather(self.weight("embeddings.token_type_embeddings.weight"), types, axis)
+        places = op.gather(self.weight("embeddings.position_embeddings.weight"), positions, axis)  # (T, H)
+        return self.norm(op.add(op.add(op.convert(words, "f32"), kinds), places), "embeddings.LayerNorm")
+
+    def layer(self, name: str, x: Node, bias: Node) -> Node:
+        query, key, value = (self._split(self.linear(x, f"{name}attention.self.{part}")) for part in ("query", "key", "value"))  # (B, N, T, D)
+        mixed = op.transpose(op.scaled_dot_product_attention(query, key, value, bias), _ints(0, 2, 1, 3))  # (B, T, N, D)
+        mixed = op.reshape(mixed, _ints(0, 0, self.heads * self.width), True)  # (B, T, H)
+        x = self.norm(op.add(x, self.linear(mixed, f"{name}attention.output.dense")), f"{name}attention.output.LayerNorm")
+        wide = self._activate(self.linear(x, f"{name}intermediate.dense"))  # (B, T, 4H)
+        return self.norm(op.add(x, self.linear(wide, f"{name}output.dense")), f"{name}output.LayerNorm")
+
+    def _split(self, x: Node) -> Node:
+        return op.transpose(op.reshape(x, _ints(0, 0, self.heads, self.width), True), _ints(0, 2, 1, 3))
+
+    def _activate(self, x: Node) -> Node:
+        name = self.config.get("hidden_act", "gelu")
+        if name == "relu":
+            return op.relu(x)
+        if name not in _ACTIVATIONS:
+            raise InputError(f"Activation {name!r} is not known; expected relu, {', '.join(_ACTIVATIONS)}: run `bicross export` on the model first.")
+        return op.gelu(x, _ACTIVATIONS[name])
+
+
+def _strip_prefix(weights: Weights) -> Weights:
+    """Names without the family's prefix: a classifier's body is stored as `bert.…`, a bare encoder's is not."""
+    return {name.removeprefix("bert.").removeprefix("roberta."): array for name, array in weights.items()}
+
+
+def _const(value: NDArray[np.generic] | np.generic) -> Node:
+    array = np.asarray(value, order="C")
+    return ov.op.Constant(array, shared_memory=bool(array.ndim))
+
+
+def _ints(*values: int) -> Node:
+    return ov.op.Constant(np.array(values, dtype=np.int64))

@@ -1,0 +1,64 @@
+"""The only importer of OpenVINO's runtime: compiles a graph at a stated precision and runs batches on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from bicross.errors import InputError
+
+Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Token ids, mask and token types of one batch, each (rows, tokens)."""
+Output = NDArray[np.float32]
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _core() -> ov.Core:
+    return ov.Core()
+
+
+def best_precision() -> str:
+    """bf16 where the processor computes in it (twice the speed of fp32, cosine 0.9998 and more), else f32."""
+    return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+
+class Network:
+    """A compiled graph: one single-threaded stream a core, so that a batch's numbers do not depend on the number of cores."""
+
+    def __init__(self, model: ov.Model, precision: str) -> None:
+        if precision not in ("f32", "bf16"):
+            raise InputError(f"Precision {precision!r} is not known; expected f32 or bf16.")
+        self.precision, self.streams = precision, cores()
+        self._inputs = len(model.inputs)  # ids, mask, and types where the model has them
+        self._compiled = _core().compile_model(
+            model, "CPU", {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": self.streams, "INFERENCE_NUM_THREADS": self.streams}
+        )
+
+    def run(self, batches: Iterable[Batch], output: int = 0) -> Iterator[Output]:
+        """The graph's output number `output` for each batch, in order. At most `2 * streams` batches are held at once."""
+        requests = [self._compiled.create_infer_request() for _ in range(2 * self.streams)]
+        started = 0
+        finished = 0
+        for batch in batches:
+            if started - finished == len(requests):
+                yield self._collect(requests[finished % len(requests)], output)
+                finished += 1
+            requests[started % len(requests)].start_async(dict(enumerate(batch[: self._inputs])))
+            started += 1
+        for position in range(finished, started):
+            yield self._collect(requests[position % len(requests)], output)
+
+    @staticmethod
+    def _collect(request: ov.InferRequest, output: int) -> Output:
+        request.wait()
+        return np.array(request.get_output_tensor(output).data, dtype=np.float32)  # a copy: the request is used again

@@ -1,0 +1,99 @@
+"""Models by name: a folder, the starter pair that ships with the package, or a hub's name. Nothing is loaded with remote code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from tokenizers import Tokenizer
+
+from bicross.errors import InputError, ModelNotFound
+from bicross.models.folder import ModelFolder, read_folder
+from bicross.models.graph import FAMILIES
+from bicross.models.hashed import HashedEncoder, HashedScorer
+from bicross.protocols import Encoder, Scorer
+from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
+from bicross.starter import unpacked
+
+HASHED = "bicross/hashed"
+_PATTERNS = ["*.json", "*.safetensors", "onnx/model.onnx*", "1_Pooling/*", "2_Normalize/*", "*.md"]
+
+
+class TokenEncoder(Encoder, Protocol):
+    """An Encoder that lets passages be cut by its own tokens."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+    @property
+    def max_tokens(self) -> int: ...
+    @property
+    def truncated(self) -> int: ...
+
+
+def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> TokenEncoder:
+    """A bi-encoder by folder or name. `precision` is f32 or bf16; by default what the processor does best.
+
+    Raises:
+        ModelNotFound: there is no such model, and no hub that has it can be reached.
+        InputError: it is a reranker, or of a family that this runtime does not build.
+    """
+    if name == HASHED:
+        return HashedEncoder()
+    from bicross.models.bi_encoder import BiEncoder  # OpenVINO is loaded only when a real model is
+
+    folder = _supported(find(name))
+    if folder.is_reranker:
+        raise InputError(f"{name} is a reranker (cross-encoder); expected a bi-encoder. Did you mean --reranker {name}?")
+    return BiEncoder(folder, precision)
+
+
+def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) -> Scorer:
+    """A cross-encoder by folder or name.
+
+    Raises:
+        ModelNotFound: there is no such model, and no hub that has it can be reached.
+        InputError: it is a bi-encoder, or of a family that this runtime does not build.
+    """
+    if name == HASHED:
+        return HashedScorer()
+    from bicross.models.cross_encoder import CrossEncoder  # OpenVINO is loaded only when a real model is
+
+    folder = _supported(find(name))
+    if not folder.is_reranker:
+        raise InputError(f"{name} is a bi-encoder; expected a reranker (cross-encoder). Did you mean --encoder {name}?")
+    return CrossEncoder(folder, precision)
+
+
+def find(name: str) -> ModelFolder:
+    """The folder of the model that `name` means, fetched from the hub if it must be."""
+    if name in (STARTER_ENCODER, STARTER_RERANKER):
+        return read_folder(unpacked(name))
+    if Path(name).is_dir():
+        return read_folder(Path(name))
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelNotFound(f"There is no model folder {name!r}. Expected a folder, a hub name like owner/model, or {STARTER_ENCODER}.")
+    return read_folder(_fetch(name))
+
+
+def _fetch(name: str) -> Path:
+    from huggingface_hub import snapshot_download  # slow to import, and needed only here
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_PATTERNS, etag_timeout=10))
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        raise ModelNotFound(
+            f"Model {name!r} is not in the local cache, and the hub could not give it ({type(error).__name__}). Copy its folder here from a machine "
+            f"that has it and give the path, or use the pair that ships with Bicross: {STARTER_ENCODER}, {STARTER_RERANKER}."
+        ) from error
+
+
+def _supported(folder: ModelFolder) -> ModelFolder:
+    family = folder.config.get("model_type")
+    if folder.graph_file() is None and family not in FAMILIES:
+        raise InputError(
+            f"{folder.path} is a {family!r} model; this runtime builds {', '.join(FAMILIES)}, and reads ONNX and OpenVINO files as they are. "
+            f"Convert it once: pip install 'bicross[train]' && bicross export {folder.path} --into {os.path.basename(folder.path)}-openvino"
+        )
+    return folder

@@ -1,0 +1,66 @@
+"""The pair that ships with the package: a small Chinese and English bi-encoder and reranker. See the model cards beside this file.
+
+They are stored in 4 and 8 bits (`packing.py`) and unpacked once, into the user's cache, as folders that plain
+sentence-transformers loads too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from bicross import durable
+from bicross.errors import Damaged
+from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
+
+HERE = Path(__file__).parent
+_FOLDERS = {STARTER_ENCODER: HERE / "encoder", STARTER_RERANKER: HERE / "reranker"}
+_SHARED = ("tokenizer.json", "tokenizer_config.json")  # one tokenizer serves both
+
+
+def unpacked(name: str) -> Path:
+    """The unpacked folder of a starter model, made first if it is not there or not whole.
+
+    Raises:
+        StoreError: the cache cannot be written; the message names it. `BICROSS_CACHE` moves it.
+    """
+    source = _FOLDERS[name]
+    files = {str(path.relative_to(source)): path for path in sorted(source.rglob("*")) if path.is_file()}
+    files |= {shared: HERE / shared for shared in _SHARED}
+    stamp = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files.values())).hexdigest()
+    target = cache() / f"{source.name}-{stamp[:16]}"
+    if not _whole(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with durable.lock(target.parent / f"{source.name}.lock", wait=60):
+            if not _whole(target):
+                _unpack(files, target)
+    return target
+
+
+def cache() -> Path:
+    """Where unpacked models lie: $BICROSS_CACHE, else the user's cache folder."""
+    base = os.environ.get("BICROSS_CACHE")
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bicross"
+
+
+def _whole(folder: Path) -> bool:
+    """A whole folder has a sealed manifest and the sizes in it; the weights' bytes are hashed when the model is loaded."""
+    try:
+        manifest = durable.read_manifest(folder)
+        return all((folder / file).stat().st_size == entry["size"] for file, entry in manifest["files"].items())
+    except (Damaged, OSError):
+        return False
+
+
+def _unpack(files: dict[str, Path], target: Path) -> None:
+    from bicross.starter.packing import PACKED, unpack  # numpy, needed only the first time
+
+    contents: dict[str, bytes] = {}
+    for file, path in files.items():
+        if file == PACKED:
+            contents["model.safetensors"] = unpack(path)
+        else:
+            contents[file] = path.read_bytes()
+    durable.remove_folder(target)
+    durable.write_folder(target, contents, {"unpacked": target.name})
