@@ -1,0 +1,51 @@
+"""The title and the main text of an HTML page, through trafilatura (Barbaresi, ACL 2021)."""
+
+from __future__ import annotations
+
+import re
+
+from trafilatura import baseline, extract, html2txt, load_html
+
+from bicross.data.lines import Refused, decode
+
+# A page may say its own encoding (HTML Standard, 13.2.3.2); of those only the ones that East Asian and Western pages use.
+_DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)""", re.IGNORECASE)
+_CODECS = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "big5": "big5hkscs",
+    "iso-8859-1": "cp1252",
+    "windows-1252": "cp1252",
+}
+
+
+def read_html(content: bytes) -> tuple[str, str]:
+    """Title and text of a page. Where no main text is found, the text of all its paragraphs, or of the whole page.
+
+    Raises:
+        Refused: the bytes are not text.
+    """
+    page = _decode(content)
+    if "\0" in page:
+        raise Refused(f"the page holds a NUL character at {page.index(chr(0))}")
+    tree = load_html(page)
+    if tree is None:
+        return "", ""
+    title = " ".join(str(tree.findtext(".//title") or "").split())
+    text = extract(page, include_comments=False) or baseline(page)[1] or html2txt(page)
+    return title, text or ""
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return decode(content)
+    except Refused:
+        declared = _DECLARED.search(content, 0, 1024)
+        codec = _CODECS.get(declared[1].decode().lower()) if declared else None
+        if codec is None:
+            raise
+        try:
+            return content.decode(codec)
+        except UnicodeDecodeError as error:
+            raise Refused(f"not {codec} at byte {error.start}, as the page declares; save it as UTF-8") from error

@@ -1,0 +1,163 @@
+"""Questions and relevance judgements, out of the files that the field keeps them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bicross.data.lines import Refused, read_lines
+from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
+from bicross.errors import InputError
+from bicross.records import Query, Skip
+
+_IDS = ("_id", "id", "query-id", "query_id", "qid")
+_TEXTS = ("text", "query", "question")
+_QUERY_COLUMNS = ("query-id", "query_id", "qid", "query")
+_DOCUMENT_COLUMNS = ("corpus-id", "corpus_id", "doc-id", "doc_id", "docid", "document-id", "document_id")
+_GRADE_COLUMNS = ("score", "grade", "relevance", "rel", "label")
+_GRADE = re.compile("[+-]?[0-9]{1,9}")
+_SHAPES = "a table with the header query-id, corpus-id, score (tabs or commas), or TREC lines `query 0 document grade`"
+
+
+def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
+    """Queries of a BEIR folder, a JSONL, CSV or TSV file with id and text columns, or lines `id<TAB>text`; and what was left out.
+
+    Columns besides id and text go to `meta`. Of an id that comes twice the first is kept.
+
+    Raises:
+        InputError: the path does not exist, has no id or text column, or holds no query.
+    """
+    if path.is_dir():
+        path = path / "queries.jsonl"
+    _require(path, "a file of queries, or a BEIR folder with queries.jsonl")
+    queries: dict[str, Query] = {}
+    skips: list[Skip] = []
+    for row in _query_rows(path):
+        if isinstance(row, Skip):
+            skips.append(row)
+            continue
+        try:
+            query = _query(row)
+        except Refused as error:
+            if isinstance(error, NoColumn) and not queries:
+                raise InputError(str(error)) from error
+            skips.append(Skip(row.place, str(error)))
+            continue
+        if query.id in queries:
+            skips.append(Skip(query.id, "the id comes a second time; the first is kept"))
+        else:
+            queries[query.id] = query
+    if not queries:
+        why = f"the first of {len(skips)} skipped is {skips[0].id}: {skips[0].reason}" if skips else "it is empty"
+        raise InputError(f"{path} has no query ({why}); expected rows with an id and a text.")
+    return list(queries.values()), skips
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    """Judgements of a table with a header (BEIR's TSV, or CSV), of TREC lines, or of a BEIR folder that has one file of them.
+
+    Grades are whole numbers, kept as they are; 0 and below (which TREC uses for spam) is judged and not relevant. A pair may be
+    repeated with the same grade.
+
+    Raises:
+        InputError: the path does not exist, a row is not a judgement, a pair has two grades, or there is none; file and line are named.
+    """
+    path = _qrels_file(path)
+    qrels: dict[str, dict[str, int]] = {}
+    for place, query_id, doc_id, grade in _judgements(path):
+        try:
+            query_id, doc_id, value = identifier(query_id), identifier(doc_id), _whole(grade)
+        except Refused as error:
+            raise InputError(f"{place} is not a judgement: {error}.") from error
+        known = qrels.setdefault(query_id, {}).setdefault(doc_id, value)
+        if known != value:
+            raise InputError(f"{place} gives {doc_id!r} grade {value} for query {query_id!r}, but an earlier line says {known}. Keep one.")
+    if not qrels:
+        raise InputError(f"{path} has no judgement; expected {_SHAPES}.")
+    return qrels
+
+
+def _whole(grade: str) -> int:
+    if not _GRADE.fullmatch(grade.strip()):
+        raise Refused(f"the grade is {grade!r}, expected a whole number")
+    return int(grade)
+
+
+def _require(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} {'is not a file' if path.exists() else 'does not exist'}; expected {expected}.")
+
+
+def _query_rows(path: Path) -> Iterator[Row | Skip]:
+    if path.suffix.lower() in JSONL:
+        return read_rows(path)
+    head = _head(path)
+    cells = [cell.strip().lower() for cell in head.split("\t")]
+    if len(cells) == 2 and not set(cells) & {*_IDS, *_TEXTS}:
+        return _bare_lines(path)
+    return read_tsv(path) if len(cells) > 1 else read_rows(path)
+
+
+def _bare_lines(path: Path) -> Iterator[Row | Skip]:
+    """Lines `id<TAB>text`."""
+    for line in read_lines(path):
+        query_id, tab, text = line.text.rstrip("\r\n").partition("\t")
+        place = f"{path}:{line.number}"
+        if line.reason or (line.text.strip() and not tab):
+            yield Skip(place, line.reason or "no tab between id and text")
+        elif line.text.strip():
+            yield Row(place, {"id": query_id, "text": text})
+
+
+def _query(row: Row) -> Query:
+    of_id, of_text = column(row.fields, None, _IDS), column(row.fields, None, _TEXTS)
+    if of_id is None or of_text is None:
+        what, usual = ("id", _IDS) if of_id is None else ("text", _TEXTS)
+        raise NoColumn(missing(row.place, row.fields, what, None, usual))
+    text = content(row.fields[of_text], "text")
+    if not text.strip():
+        raise Refused("the text is empty")
+    meta = {name: value for name, value in row.fields.items() if name not in (of_id, of_text)}
+    return Query(identifier(row.fields[of_id]), text, meta)
+
+
+def _qrels_file(path: Path) -> Path:
+    if not path.is_dir():
+        _require(path, f"a file of judgements: {_SHAPES}")
+        return path
+    files = sorted((path / "qrels" if (path / "qrels").is_dir() else path).glob("*.tsv"))
+    if len(files) != 1:
+        found = ", ".join(str(file) for file in files) or "none"
+        raise InputError(f"{path} has {len(files)} files of judgements ({found}), expected one. Name the file itself.")
+    return files[0]
+
+
+def _judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Place, query id, document id and grade of each row."""
+    head = _head(path)
+    cells = dict.fromkeys(cell.strip().strip('"') for cell in head.split("\t" if "\t" in head else ","))
+    of_query, of_document, of_grade = (column(cells, None, usual) for usual in (_QUERY_COLUMNS, _DOCUMENT_COLUMNS, _GRADE_COLUMNS))
+    if of_query is not None and of_document is not None and of_grade is not None:
+        for row in read_tsv(path) if "\t" in head else read_csv(path):
+            if isinstance(row, Skip):
+                raise InputError(f"{row.id} is not a judgement: {row.reason}.")
+            yield row.place, row.fields[of_query], row.fields[of_document], row.fields[of_grade]
+    elif len(head.split()) == 4:
+        yield from _trec_judgements(path)
+    else:
+        raise InputError(f"{path} begins with {head.strip()[:200]!r}; expected {_SHAPES}.")
+
+
+def _trec_judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    for line in read_lines(path):
+        fields = line.text.split()
+        if line.reason or len(fields) not in (0, 4):
+            raise InputError(f"{path}:{line.number} is not a judgement: {line.reason or f'{len(fields)} fields, expected {_SHAPES}'}.")
+        if fields:
+            yield f"{path}:{line.number}", fields[0], fields[2], fields[3]
+
+
+def _head(path: Path) -> str:
+    """The first line that is not blank."""
+    return next((line.text for line in read_lines(path) if line.text.strip()), "")

@@ -1,0 +1,118 @@
+"""Documents, one at a time, from whatever the user names: a BEIR folder, a JSONL or CSV file, a file, a folder of files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bicross.data.files import TEXTS, read_file, read_folder
+from bicross.data.lines import Refused
+from bicross.data.rows import JSONL, TABLES, NoColumn, Row, column, content, identifier, missing, read_rows
+from bicross.errors import InputError
+from bicross.records import Document, Skip
+from bicross.settings import ColumnSettings
+
+_USUAL = ColumnSettings()
+_IDS = ("_id", "id", "doc_id", "docid", "doc-id")
+_TEXTS = ("text", "content", "body", "contents", "passage")
+_TITLES = ("title", "heading", "name")
+_KINDS = f"a folder, or a file that ends in {', '.join(TEXTS + JSONL + TABLES)}"
+
+
+def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) -> Iterator[Document | Skip]:
+    """Documents of all sources in their order, and a Skip for each row or file that is not one.
+
+    A source is a BEIR folder (it has corpus.jsonl), a JSONL, CSV or TSV file, a .txt, .md or .html file, or a folder of such
+    files, searched recursively in the order of names. Title and text keep their characters exactly, so that offsets hold; the
+    text of an HTML page is what was extracted. A row with a title and no text has its title for text. All columns but id, title
+    and text go to `meta`. A file's id is its path below the source, with /. Of an id that comes twice the first is kept.
+    Memory holds one document and the ids seen.
+
+    Raises:
+        InputError: no source is given, one does not exist or is of an unknown kind, its first row has no id or text column,
+            or it has no readable document. The first two are raised at once, the others when the source is reached.
+    """
+    if not sources:
+        raise InputError(f"No source is given; expected {_KINDS}.")
+    readers = [(source, _reader(source, columns)) for source in sources]
+    return _without_repeats(itertools.chain.from_iterable(_never_empty(source, reader) for source, reader in readers))
+
+
+def _reader(source: Path, columns: ColumnSettings) -> Callable[[], Iterator[Document | Skip]]:
+    if not source.exists():
+        raise InputError(f"{source} does not exist; expected {_KINDS}.")
+    if source.is_dir():
+        corpus = source / "corpus.jsonl"
+        return (lambda: _from_rows(corpus, columns)) if corpus.is_file() else (lambda: read_folder(source))
+    if source.is_file() and source.suffix.lower() in JSONL + TABLES:
+        return lambda: _from_rows(source, columns)
+    if source.is_file() and source.suffix.lower() in TEXTS:
+        return lambda: iter((read_file(source, source.name),))
+    raise InputError(f"{source} is not a kind of source that is read; expected {_KINDS}.")
+
+
+def _never_empty(source: Path, read: Callable[[], Iterator[Document | Skip]]) -> Iterator[Document | Skip]:
+    skipped, first, found = 0, None, False
+    try:
+        for item in read():
+            if isinstance(item, Skip):
+                skipped, first = skipped + 1, first or item
+            else:
+                found = True
+            yield item
+    except OSError as error:
+        raise InputError(f"{error.filename or source} cannot be read: {error.strerror}. Check its permissions and run again.") from error
+    if not found:
+        why = f"{skipped} skipped, the first being {first.id}: {first.reason}" if first else "it is empty"
+        expected = f"files that end in {', '.join(TEXTS)}, or corpus.jsonl" if source.is_dir() else "one document or more"
+        raise InputError(f"{source} has no readable document ({why}); expected {expected}. Mend it, or name another source.")
+
+
+def _without_repeats(items: Iterator[Document | Skip]) -> Iterator[Document | Skip]:
+    seen: set[str] = set()
+    for item in items:
+        if isinstance(item, Document):
+            if item.id in seen:
+                yield Skip(item.id, "the id comes a second time; the first is kept")
+                continue
+            seen.add(item.id)
+        yield item
+
+
+def _from_rows(path: Path, columns: ColumnSettings) -> Iterator[Document | Skip]:
+    first = True
+    for row in read_rows(path):
+        if isinstance(row, Skip):
+            yield row
+            continue
+        if first and columns.title is not None and columns.title not in row.fields:
+            raise InputError(missing(row.place, row.fields, "title", columns.title, ()))
+        try:
+            yield _document(row, columns)
+        except NoColumn as error:
+            if first:  # the file has other columns than expected: all its rows would be skipped
+                raise InputError(str(error)) from error
+            yield Skip(row.place, str(error).removeprefix(f"{row.place} has "))
+        except Refused as error:
+            yield Skip(row.place, str(error))
+        first = False
+
+
+def _document(row: Row, columns: ColumnSettings) -> Document:
+    fields = row.fields
+    of_id = column(fields, columns.id, _IDS)
+    of_text = column(fields, columns.text, _TEXTS)
+    of_title = column(fields, columns.title, _TITLES)
+    if of_id is None:
+        raise NoColumn(missing(row.place, fields, "id", columns.id, _IDS))
+    if of_text is None:
+        raise NoColumn(missing(row.place, fields, "text", columns.text, _TEXTS))
+    title = content(fields[of_title], "title") if of_title is not None else ""
+    text = content(fields[of_text], "text")
+    if not text.strip():
+        text = title
+    if not text.strip():
+        raise Refused("the text is empty")
+    meta = {name: value for name, value in fields.items() if name not in (of_id, of_text, of_title)}
+    return Document(identifier(fields[of_id]), text, title, meta)
