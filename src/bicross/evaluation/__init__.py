@@ -1,0 +1,1 @@
+"""How good a run is, how sure that is, and whether another run is better."""

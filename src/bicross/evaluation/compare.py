@@ -1,0 +1,134 @@
+"""Whether one run is better than another, and how sure that is: paired tests over the queries.
+
+Smucker, Allan and Carterette, "A Comparison of Statistical Significance Tests for Information Retrieval Evaluation", CIKM 2007:
+the randomisation test and the bootstrap agree, and need no normal differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bicross.errors import InputError
+from bicross.evaluation.metrics import mean, per_query
+from bicross.records import Qrels, Run
+
+RESAMPLES = 10_000
+EXACT = 16  # up to so many differences all 2**16 signs are tried
+FEW = 25  # queries below which the verdict warns
+BLOCK = 1 << 21  # numbers drawn at once, at most 16 MB
+ROUNDING = 1e-9  # a smaller difference is a tie
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Run B against run A over the judged queries. `difference` is B minus A; `confidence` is its interval.
+
+    `p_value`: how often a difference at least as large, either way, would come about if A and B were as good as each other.
+    """
+
+    measure: str
+    queries: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    confidence: tuple[float, float]
+    p_value: float
+    wins: int
+    losses: int
+    ties: int
+    verdict: str
+
+
+def compare(
+    run_a: Run, run_b: Run, qrels: Qrels, measure: str, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Comparison:
+    """Compare two runs, query by query; a query that a run does not have is 0 for it.
+
+    The interval is the percentile interval of the paired bootstrap; the p-value is the two-sided paired randomisation test's.
+
+    Raises:
+        InputError: the measure is unknown, or the qrels are empty.
+    """
+    (values_a,), (values_b,) = (per_query([measure], qrels, run).values() for run in (run_a, run_b))
+    differences = np.array([values_b[query] - values_a[query] for query in qrels])  # (queries,)
+    differences[np.abs(differences) < ROUNDING] = 0
+    wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
+    interval = bootstrap_interval(differences.tolist(), confidence, resamples, seed)
+    mean_a, mean_b = mean(values_a.values()), mean(values_b.values())
+    p_value = randomisation_test(differences.tolist(), resamples, seed)
+    counts = (wins, losses, len(differences) - wins - losses)
+    verdict = _verdict(measure, mean_a, mean_b, interval, p_value, counts, confidence)
+    return Comparison(measure, len(differences), mean_a, mean_b, mean_b - mean_a, interval, p_value, *counts, verdict)
+
+
+def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
+    """Low and high end of the mean's percentile bootstrap interval (Efron and Tibshirani, 1993, chapter 13).
+
+    Raises:
+        InputError: there are no values.
+    """
+    if not len(values):
+        raise InputError("Found no values to take a mean of; expected one for each judged query.")
+    sample = np.asarray(values, dtype=np.float64)  # (n,)
+    rng = np.random.default_rng(seed)
+    resampled = [sample[rng.integers(0, len(sample), (rows, len(sample)))].mean(axis=1) for rows in _blocks(resamples, len(sample))]
+    low, high = np.quantile(np.concatenate(resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def randomisation_test(differences: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> float:
+    """Two-sided p-value of the paired randomisation test: how often random signs give a sum as far from 0.
+
+    Exact for up to 16 differences that are not 0; else (b + 1) / (m + 1) of m random draws, which is never 0 (Davison and Hinkley, 1997).
+    """
+    sizes = np.abs(np.asarray([value for value in differences if value], dtype=np.float64))  # (n,)
+    edge = abs(float(np.sum(differences))) - ROUNDING * max(float(sizes.sum()), 1)
+    if len(sizes) <= EXACT:
+        sums: Numbers = np.zeros(1)
+        for size in sizes:
+            sums = np.concatenate([sums - size, sums + size])  # (2 ** sizes so far,)
+        return float((np.abs(sums) >= edge).mean())
+    rng = np.random.default_rng(seed)
+    extreme = 0
+    for rows in _blocks(resamples, len(sizes)):
+        signs = np.where(rng.random((rows, len(sizes))) < 0.5, -1.0, 1.0)  # (rows, n)
+        extreme += int((np.abs(signs @ sizes) >= edge).sum())
+    return (extreme + 1) / (resamples + 1)
+
+
+def _blocks(resamples: int, width: int) -> Iterator[int]:
+    """Rows to draw at once, in all `resamples`, so that a block holds no more than BLOCK numbers (or one row)."""
+    rows = max(1, BLOCK // width)
+    for start in range(0, resamples, rows):
+        yield min(rows, resamples - start)
+
+
+def _verdict(
+    measure: str,
+    mean_a: float,
+    mean_b: float,
+    interval: tuple[float, float],
+    p_value: float,
+    counts: tuple[int, int, int],
+    confidence: float,
+) -> str:
+    """One plain sentence, and a second where there are few queries."""
+    low, high = interval
+    better = "B" if mean_b > mean_a else "A"
+    # Both must say so: the verdict never calls a run better beside an interval that holds 0.
+    shown = p_value < 1 - confidence and (low > 0 or high < 0)
+    queries = sum(counts)
+    text = (
+        f"{f'{better} is better' if shown else 'no difference shown'}: {measure} is {mean_a:.4f} for A and {mean_b:.4f} for B, "
+        f"{mean_b - mean_a:+.4f} with {confidence * 100:g}% interval [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}, "
+        f"over {queries} queries (B wins {counts[0]}, loses {counts[1]}, ties {counts[2]})."
+    )
+    if queries < FEW:
+        text += f" So few questions can prove little: the interval is {high - low:.4f} wide; judge at least {FEW}."
+    return text

@@ -1,0 +1,16 @@
+"""How long searches took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """p50, p95, p99 (linear between two values), mean and max, in seconds. Empty where nothing was timed."""
+    if not len(seconds):
+        return {}
+    times = np.asarray(seconds, dtype=np.float64)  # (searches,)
+    middle, high, higher = np.percentile(times, [50, 95, 99])
+    return {"p50": float(middle), "p95": float(high), "p99": float(higher), "mean": float(times.mean()), "max": float(times.max())}
