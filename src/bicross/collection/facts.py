@@ -1,0 +1,60 @@
+"""What a collection says about itself, and the state of the truth at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bicross.collection.truth import Database, read_meta, read_spaces
+from bicross.errors import InputError
+from bicross.records import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How the documents are read: set when the collection is made. Lengths are tokens of the encoder.
+
+    `encoder` and `reranker` are names of models, `language` says how words are found, `weights` combine the stages (JSON).
+    """
+
+    encoder: str
+    reranker: str
+    language: str
+    passage_tokens: int
+    weights: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The truth's own counters and pointers. `seq` counts document writes; `number` is the active space's in `vectors`."""
+
+    facts: Facts
+    epoch: int
+    seq: int
+    last_key: int
+    space: Space | None
+    number: int
+    previous: str | None
+
+    @classmethod
+    def of(cls, db: Database, path: Path) -> State:
+        """Read it. Raises Damaged where a row is not what was written."""
+        meta = read_meta(db, path)
+        number, space, encoder = 0, None, meta["encoder"]
+        if meta["active"] is not None:
+            number, space, encoder = read_spaces(db, path)[meta["active"]]
+        facts = Facts(encoder, meta["reranker"], meta["language"], meta["passage_tokens"], meta["weights"])
+        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta["previous"])
+
+    def searched(self, path: Path) -> Space:
+        """The active space. Raises InputError where nothing was indexed yet."""
+        if self.space is None:
+            raise InputError(f"{path} holds no documents yet. Run: bicross index SOURCE --into {path}")
+        return self.space
+
+
+def as_meta(facts: Facts) -> dict[str, Any]:
+    """The facts as entries of `meta`."""
+    return asdict(facts)

@@ -1,0 +1,75 @@
+"""Making a generation out of the truth: the only place that builds indexes for a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bicross.collection import generations, lookup
+from bicross.collection.facts import State
+from bicross.collection.rows import chunks
+from bicross.collection.sides import open_dense, open_lexical
+from bicross.collection.spaces import registered
+from bicross.collection.truth import Database
+from bicross.durable import Content
+from bicross.errors import StoreError
+from bicross.records import Space
+
+
+def recover(path: Path, state: State) -> None:
+    """Leave on the disk only what is finished and of this truth. Only the writer calls this, in its first transaction.
+
+    A generation of a later state than the truth's (an older truth was put back) must go before keys are given again.
+    """
+    generations.clean(path)
+    generations.remove(path, [name for name in generations.names(path) if generations.is_ahead(path / name, state.seq, state.last_key)])
+
+
+def fold(db: Database, path: Path, state: State, space: Space, keep: int | None) -> str | None:
+    """See `Writer.fold`, here for any registered space; `keep=None` removes none. Call it in the writer's transaction."""
+    present = generations.names(path)
+    name = next((name for name in present if _covers(path, name, state, space)), None)
+    if name is not None:
+        generations.point_to(path, name)
+    elif files_and_facts := _built(db, path, state, space):
+        number = 1 + max(map(generations.number_of, present), default=0)
+        name = generations.publish(path, number, *files_and_facts)
+    if keep is not None:
+        others = [other for other in present if other != name]
+        kept = [other for other in others if generations.is_whole(path / other)] if len(others) >= keep else others
+        generations.remove(path, [other for other in others if name is None or other not in kept[: keep - 1]])
+    return name
+
+
+def _covers(path: Path, name: str, state: State, space: Space) -> bool:
+    """Whether a generation is whole and holds the present state, so that there is nothing to fold."""
+    try:
+        found = generations.load(path / name, space, state.seq, state.last_key)
+    except StoreError:
+        return False
+    return found.covers_seq == state.seq and open_dense(found) is not None and open_lexical(found) is not None
+
+
+def _built(db: Database, path: Path, state: State, space: Space) -> tuple[dict[str, Content], dict[str, Any]] | None:
+    """Files and manifest of a generation of all live passages; None where there is none."""
+    from bicross.indexes.bm25 import BM25Index  # here, because these take 0.3 s to import and opening needs none
+    from bicross.indexes.choose import build_index
+    from bicross.indexes.words import Words
+
+    keys, vectors = lookup.vectors_after(db, space, registered(db, path, space), 0)  # (n,), (n, dim)
+    if not len(keys):
+        return None
+    texts = [text for part in chunks(keys.tolist()) for text in lookup.readings(db, part).values()]
+    dense = build_index(space, keys, vectors)
+    lexical = BM25Index.build(keys, texts, Words())
+    files: dict[str, Content] = {"keys.i64": keys.astype("<i8").tobytes()}
+    files |= {f"dense-{name}": content for name, content in dense.save().items()}
+    files |= {f"lexical-{name}": content for name, content in lexical.save().items()}
+    return files, {
+        "kind": "generation",
+        "space": {"fingerprint": space.fingerprint, "dim": space.dim, "similarity": space.similarity},
+        "passages": len(keys),
+        "covers_key": state.last_key,
+        "covers_seq": state.seq,
+        "dense_kind": dense.kind,
+    }

@@ -1,0 +1,168 @@
+"""What a reader sees: one snapshot of the truth a search, with the indexes of a generation and the tail written since.
+
+The index proposes, the truth disposes: whatever an index finds is joined to live rows before it leaves, and where that
+takes hits away, more are fetched. A stale index can cost time, never show a document that was deleted or changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Self
+
+import numpy as np
+
+from bicross.collection import generations, lookup, truth
+from bicross.collection.facts import Facts, State
+from bicross.collection.sides import DenseSide, LexicalSide, Source
+from bicross.errors import SpaceMismatch
+from bicross.records import Document, Passage, Space
+from bicross.vectors import Keys, Scores, Vectors
+
+
+class View:
+    """A reader of one space. It follows what the writer commits and folds; several threads take turns.
+
+    Raises:
+        InputError: nothing was indexed yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._turn = RLock()
+        self._depth = 0
+        self._db = truth.open_to_read(path)
+        self._space: Space | None = None
+        self._stamp: generations.Stamp = None
+        self._choice = generations.Choice(None, ())
+        self._dense: DenseSide | None = None
+        self._lexical: LexicalSide | None = None
+        try:
+            with self.snapshot():
+                pass
+        except BaseException:
+            self._db.close()
+            raise
+
+    @property
+    def space(self) -> Space:
+        """The space whose vectors `nearest` expects."""
+        return self._state.searched(self.path)
+
+    @property
+    def facts(self) -> Facts:
+        """What the collection said at the last snapshot."""
+        return self._state.facts
+
+    @property
+    def choice(self) -> generations.Choice:
+        """The generation in use, and why others are not."""
+        return self._choice
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All calls inside see one state of the truth. Each method opens one by itself where none is open.
+
+        Raises:
+            SpaceMismatch: the collection was moved to another space since this View was opened.
+        """
+        with self._turn, truth.explained(self.path):
+            if self._depth:
+                yield
+                return
+            # Read before the snapshot begins: what was current then covers no more than the snapshot shows.
+            stamp = generations.stamp(self.path)
+            self._db.execute("BEGIN")
+            self._depth = 1
+            try:
+                self._follow(stamp)
+                yield
+            finally:
+                self._depth = 0
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def nearest(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]:
+        """The k live passages nearest to each vector (queries, dim): keys and scores, both (queries, k), best first, ties by key.
+
+        Beyond the last, the key is -1 and the score -inf.
+
+        Raises:
+            SpaceMismatch: the vectors have another width, or the collection was moved to another space.
+            Damaged: a vector is not what was written; the message names its document.
+        """
+        with self.snapshot():
+            if self._dense is None:
+                self._dense = DenseSide(self.space, self._state.number, self._choice.generation)
+            return self._best(self._dense.sources(self._db, vectors), len(vectors), k)
+
+    def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]:
+        """The k best live passages by BM25 for each text, as `nearest` gives them; only those that share a word with it."""
+        with self.snapshot():
+            if self._lexical is None:
+                self._lexical = LexicalSide(self._choice.generation)
+            return self._best(self._lexical.sources(self._db, texts), len(texts), k)
+
+    def owners(self, keys: Iterable[int]) -> dict[int, str]:
+        """Key -> document id, live passages only, in the order asked. Raises Damaged, naming the document."""
+        with self.snapshot():
+            return {key: span.doc_id for key, span in lookup.spans(self._db, keys).items()}
+
+    def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
+        """Key -> passage, live ones only, in the order asked. Raises Damaged, naming the document."""
+        with self.snapshot():
+            return {key: passage for key, (passage, _) in lookup.passages(self._db, keys).items()}
+
+    def readings(self, keys: Iterable[int]) -> dict[int, str]:
+        """Key -> what a model reads of the passage (`records.reading`), live ones only, in the order asked. Raises Damaged."""
+        with self.snapshot():
+            return lookup.readings(self._db, keys)
+
+    def documents(self, ids: Iterable[str]) -> dict[str, Document]:
+        """Id -> document, those that exist, in the order asked. Raises Damaged, naming the document."""
+        with self.snapshot():
+            return lookup.documents(self._db, ids)
+
+    def _follow(self, stamp: generations.Stamp) -> None:
+        """Take notice of what was committed and folded since the last snapshot."""
+        self._state = State.of(self._db, self.path)
+        space = self._state.searched(self.path)
+        if self._space not in (None, space):
+            raise SpaceMismatch(
+                f"{self.path} was moved to space {space.fingerprint[:12]}, of encoder {self.facts.encoder}, while it was open; open it again."
+            )
+        if self._space is None or stamp != self._stamp:
+            self._choice = generations.choose(self.path, space, self._state.seq, self._state.last_key)
+            self._dense, self._lexical = None, None
+        self._space, self._stamp = space, stamp
+
+    def _best(self, sources: Sequence[Source], queries: int, k: int) -> tuple[Keys, Scores]:
+        """The k best live proposals of all sources together, both (queries, k)."""
+        found = [self._live(source, k) for source in sources] if k else []
+        keys = np.concatenate([np.empty((queries, 0), dtype=np.int64), *(keys for keys, _ in found)], axis=1)
+        scores = np.concatenate([np.empty((queries, 0), dtype=np.float32), *(scores for _, scores in found)], axis=1)
+        order = np.lexsort((keys, -scores), axis=-1)[:, :k]  # (queries, k)
+        return np.take_along_axis(keys, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+    def _live(self, source: Source, k: int) -> tuple[Keys, Scores]:
+        """At least the k best live proposals of one source, both (queries, k or more): as many are fetched as that takes."""
+        count = k
+        while True:
+            keys, scores = source.best(count)  # (queries, count)
+            live = np.isin(keys, lookup.live_keys(self._db, np.unique(keys[keys >= 0])))  # (queries, count)
+            satisfied = (live.sum(axis=1) >= k) | (keys[:, -1] < 0)  # (queries,)
+            if satisfied.all() or count >= source.size:
+                return np.where(live, keys, -1), np.where(live, scores, np.float32(-np.inf))
+            count = min(2 * count, source.size)

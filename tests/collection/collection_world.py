@@ -1,0 +1,120 @@
+"""A world without a model: a document's passages are its lines, and a text's vector is drawn by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bicross.collection.rows import reading_hash
+from bicross.collection.store import Collection, Facts, Writer
+from bicross.records import Document, Passage, Space, reading
+from bicross.vectors import Vectors, unit
+
+SPACE = Space("aa" * 32, 8)
+OTHER = Space("bb" * 32, 8)
+FACTS = Facts("first/encoder", "first/reranker", "auto", 256, {"lexical": 0.5})
+
+
+def vector(text: str, space: Space = SPACE) -> Vectors:
+    """The vector of a text in a space, (dim,): random, but always the same."""
+    seed = hashlib.sha256(f"{space.fingerprint}{text}".encode()).digest()
+    return unit(np.random.default_rng(list(seed)).standard_normal(space.dim, dtype=np.float32))
+
+
+def document(key: str, text: str, title: str = "") -> Document:
+    return Document(key, text, title, {"from": key})
+
+
+def cut(document: Document) -> list[Passage]:
+    """One passage a line."""
+    passages, start = [], 0
+    for number, line in enumerate(document.text.splitlines(keepends=True)):
+        text = line.rstrip("\n")
+        passages.append(Passage(f"{document.id}#{number}", document.id, start, start + len(text), text))
+        start += len(line)
+    return [passage for passage in passages if passage.text]
+
+
+def index(writer: Writer, documents: Sequence[Document], space: Space = SPACE, batch: int = 1000) -> int:
+    """What the pipeline does: skip what is there, embed what has no vector, commit in batches. Returns the number of texts embedded."""
+    if writer.space is None:
+        writer.register_space(space, "first/encoder")
+    unchanged = writer.unchanged(documents)
+    changed = [document for document in documents if document.id not in unchanged]
+    embedded = 0
+    for start in range(0, len(changed), batch):
+        part = changed[start : start + batch]
+        passages = {document.id: cut(document) for document in part}
+        texts = [reading(document.title, passage.text) for document in part for passage in passages[document.id]]
+        missing = writer.missing(space, map(reading_hash, texts))
+        vectors = {reading_hash(text): vector(text, space) for text in texts if reading_hash(text) in missing}
+        writer.commit(part, passages, space, vectors)
+        embedded += len(vectors)
+    return embedded
+
+
+def made(path: Path, documents: Sequence[Document], fold: bool = True) -> Collection:
+    """A collection of these documents."""
+    collection = Collection.create(path, FACTS)
+    with Collection.write(path) as writer:
+        index(writer, documents)
+        if fold:
+            writer.fold()
+    return collection
+
+
+def some(count: int, start: int = 0) -> list[Document]:
+    """Documents of two or three passages, a word of their own in each, and one in both languages."""
+    return [document(f"d{i}", f"alpha{i} 搜索 common\nbeta{i} words\n" + f"gamma{i}\n" * (i % 2), f"title{i}") for i in range(start, start + count)]
+
+
+def found(collection: Collection, texts: Iterable[str], k: int = 10, space: Space = SPACE) -> list[list[tuple[str, float]]]:
+    """(text of the passage read, score) of the nearest of each text."""
+    with collection.view() as view, view.snapshot():
+        keys, scores = view.nearest(np.stack([vector(text, space) for text in texts]), k)
+        read = view.readings(keys[keys >= 0].tolist())
+        return [
+            [(read[int(key)], float(score)) for key, score in zip(*row, strict=True) if key >= 0] for row in zip(keys, scores, strict=True)
+        ]
+
+
+def exact(documents: Iterable[Document], text: str, k: int = 10, space: Space = SPACE) -> list[float]:
+    """The scores that an exact scan of all passages gives, best first."""
+    readings = [reading(document.title, passage.text) for document in documents for passage in cut(document)]
+    return sorted((float(vector(one, space) @ vector(text, space)) for one in readings), reverse=True)[:k]
+
+
+def truth(path: Path) -> sqlite3.Connection:
+    """The truth itself, to look at or to damage."""
+    return sqlite3.connect(path / "truth.sqlite", isolation_level=None)
+
+
+def run(path: Path, count: int) -> None:
+    """The work that is killed in `test_kills`: index and fold in small batches, saying aloud what was acknowledged."""
+    if not Collection.exists(path):
+        Collection.create(path, FACTS)
+    print("made", flush=True)
+    with Collection.write(path) as writer, writer.job("index", {"documents": count}):
+        documents = some(count)
+        for start in range(0, count, 4):
+            texts = index(writer, documents[start : start + 4])
+            print("acknowledged", start + 4, texts, flush=True)
+            if start % 12 == 8:
+                writer.fold()
+        writer.fold()
+    print("done", flush=True)
+
+
+def copied(path: Path, to: Path) -> Path:
+    shutil.copytree(path, to)
+    return to
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), int(sys.argv[2]))
