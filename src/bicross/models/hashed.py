@@ -35,6 +35,7 @@ class HashedEncoder:
 
     def __init__(self, dim: int = 64, max_tokens: int = 512) -> None:
         self.max_tokens = max_tokens
+        self.truncated = 0  # texts that were longer than max_tokens
         self._space = Space(f"hashed-1-dim{dim}-tokens{max_tokens}", dim)
 
     @property

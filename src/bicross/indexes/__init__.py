@@ -1,0 +1,1 @@
+"""Nearest vectors: the exact scan, which is the reference, and what is faster on many rows."""
