@@ -56,6 +56,14 @@ def documents(db: Database, ids: Iterable[str]) -> dict[str, Document]:
     return {key: found[key] for key in asked if key in found}
 
 
+def titles(db: Database, ids: Iterable[str]) -> dict[str, str]:
+    """Id -> title of those documents that exist, in the order asked; for showing beside passages, whose documents were checked."""
+    asked = list(ids)
+    query = "SELECT id, title FROM documents WHERE id IN "
+    found = {row[0]: row[1] for part in chunks(asked) for row in db.execute(f"{query} ({marks(part)})", part)}
+    return {key: found[key] for key in asked if key in found}
+
+
 def passages(db: Database, keys: Iterable[int]) -> dict[int, tuple[Passage, Document]]:
     """Key -> passage, its text cut from its document, and the document; live ones only, in the order asked. Raises Damaged."""
     located = spans(db, keys)

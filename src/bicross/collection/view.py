@@ -135,6 +135,11 @@ class View:
         with self.snapshot():
             return lookup.documents(self._db, ids)
 
+    def titles(self, ids: Iterable[str]) -> dict[str, str]:
+        """Id -> title, of those documents that exist, in the order asked."""
+        with self.snapshot():
+            return lookup.titles(self._db, ids)
+
     def _follow(self, stamp: generations.Stamp) -> None:
         """Take notice of what was committed and folded since the last snapshot."""
         self._state = State.of(self._db, self.path)
