@@ -1,0 +1,55 @@
+# Every target sets up what it needs in .venv first, pinned by constraints.txt; a second run installs nothing.
+#   make demo    the main job on real text in both languages
+#   make test    the tests
+#   make check   style, types, import contract, size caps
+#   make bench   all benchmarks
+#   make prove   the slow proofs: kills, damage, long runs
+
+PYTHON = python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check bench prove setup clean
+.NOTPARALLEL:
+
+demo: .venv/ready-to-run
+	$(BIN)/bicross demo
+
+test: .venv/ready-to-develop
+	$(BIN)/python -m pytest
+
+check: .venv/ready-to-develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_sizes.py
+
+bench: .venv/ready-to-run
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+prove: .venv/ready-to-develop
+	$(BIN)/python -m pytest -m slow
+
+setup: .venv/ready-to-develop
+
+clean:
+	rm -rf .venv .demo
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Bicross needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Install a newer one and say which: make PYTHON=python3.12 demo" >&2; exit 1; }
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/ready-to-run: .venv/made pyproject.toml constraints.txt
+	@$(PIP) --editable .
+	@touch $@
+
+# torch goes first and alone: when a range asks for it, pip may choose a build with gigabytes of GPU libraries.
+.venv/ready-to-develop: .venv/made pyproject.toml constraints.txt
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[dev]'
+	@touch $@ .venv/ready-to-run
