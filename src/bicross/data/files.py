@@ -17,6 +17,7 @@ _ROWS = frozenset(JSONL + TABLES) - {".json"}  # .json in a folder is mostly con
 _OTHER_DOCUMENTS = frozenset(
     (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".ppt", ".pptx", ".xls", ".xlsx", ".rst", ".tex", ".markdown")
 )
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
 _HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
 _UNDERLINE = re.compile(r"[ ]{0,3}(=+|-+)[ \t]*$")
@@ -87,7 +88,7 @@ def _shown(path: Path) -> str:
 def _first_heading(text: str) -> str:
     """The first heading of Markdown (CommonMark 4.2, 4.3) outside fenced code, or ""."""
     fence, previous = "", ""
-    for line in text.splitlines():
+    for line in _FRONT_MATTER.sub("", text).splitlines():
         if opened := _FENCE.match(line):
             fence = "" if fence == opened[1] else fence or opened[1]
         elif not fence:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 
 from trafilatura import baseline, extract, html2txt, load_html
+from trafilatura.settings import DEFAULT_CONFIG
 
 from bicross.data.lines import Refused, decode
 
@@ -18,6 +20,9 @@ _CODECS = {
     "iso-8859-1": "cp1252",
     "windows-1252": "cp1252",
 }
+# By default a page of less than 250 characters is read by a fallback that knows neither lists nor inline elements.
+_CONFIG = deepcopy(DEFAULT_CONFIG)
+_CONFIG["DEFAULT"]["MIN_EXTRACTED_SIZE"] = "1"
 
 
 def read_html(content: bytes) -> tuple[str, str]:
@@ -29,11 +34,14 @@ def read_html(content: bytes) -> tuple[str, str]:
     page = _decode(content)
     if "\0" in page:
         raise Refused(f"the page holds a NUL character at {page.index(chr(0))}")
+    if "<html" not in page.lower():  # without a root, the text of the whole page is not found
+        page = f"<html>{page}"
     tree = load_html(page)
     if tree is None:
         return "", ""
     title = " ".join(str(tree.findtext(".//title") or "").split())
-    text = extract(page, include_comments=False) or baseline(page)[1] or html2txt(page)
+    # For search a line too many costs less than a heading or a list too few.
+    text = extract(page, include_comments=False, favor_recall=True, config=_CONFIG) or baseline(page)[1] or html2txt(page)
     return title, text or ""
 
 

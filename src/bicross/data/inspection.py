@@ -17,7 +17,7 @@ _NAMED = 10  # duplicates that are named
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Of documents, in tokens without titles. `histogram` maps a power of two to how many are at most that long and longer than its half."""
+    """Of documents, in tokens, titles not counted. `histogram`: power of two -> how many are longer than its half and at most it."""
 
     total: int
     p50: int

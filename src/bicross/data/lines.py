@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
+from bicross.errors import InputError
+
 Encoding = Literal["utf-8", "utf-16", "gb18030"]
 LIMIT = 64 * 2**20
 """The longest line, and the largest text file, that is read: bytes (characters in UTF-16)."""
@@ -34,6 +36,14 @@ class Line(NamedTuple):
     number: int
     text: str
     reason: str = ""
+
+
+def require_file(path: Path, expected: str) -> None:
+    """Raises InputError unless the path is a file that can be read."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); expected {expected}. Name another file, or mend this one.") from error
 
 
 def decode(content: bytes) -> str:
@@ -113,20 +123,20 @@ _TOO_LONG = f"longer than {LIMIT // 2**20} MB; split the document"
 
 def _read_utf16(handle: BinaryIO) -> Iterator[Line]:
     # Lone surrogates pass the decoder, so that only the lines that hold one are lost.
-    lines = io.TextIOWrapper(handle, encoding="utf-16", errors="surrogatepass", newline="\n")
     number = 0
-    try:
-        while text := lines.readline(LIMIT + 1):
-            number += 1
-            if len(text) <= LIMIT:
-                lone = SURROGATE.search(text)
-                yield Line(number, "", f"a lone surrogate at character {lone.start()}") if lone else Line(number, text)
-                continue
-            while text and not text.endswith("\n"):
-                text = lines.readline(2**20)
-            yield Line(number, "", _TOO_LONG)
-    except UnicodeDecodeError:
-        yield Line(number + 1, "", "not UTF-16, as the file's byte order mark says; nothing after it can be read")
+    with io.TextIOWrapper(handle, encoding="utf-16", errors="surrogatepass", newline="\n") as lines:
+        try:
+            while text := lines.readline(LIMIT + 1):
+                number += 1
+                if len(text) <= LIMIT:
+                    lone = SURROGATE.search(text)
+                    yield Line(number, "", f"a lone surrogate at character {lone.start()}") if lone else Line(number, text)
+                    continue
+                while text and not text.endswith("\n"):
+                    text = lines.readline(2**20)
+                yield Line(number, "", _TOO_LONG)
+        except UnicodeDecodeError:
+            yield Line(number + 1, "", "not UTF-16, as the file's byte order mark says; nothing after it can be read")
 
 
 def _marked(handle: BinaryIO) -> Encoding:

@@ -20,7 +20,7 @@ _COST = {
     Break.HEADING: 0.0,
     Break.PARAGRAPH: 0.1,
     Break.LINE: 0.15,
-    Break.SENTENCE: 0.25,
+    Break.SENTENCE: 0.3,
     Break.CLAUSE: 0.5,
     Break.SPACE: 0.6,
     Break.WORD: 0.7,
@@ -52,7 +52,7 @@ class Splitter:
     def split(self, document: Document) -> list[Passage]:
         """Passages of a document, in order, with ids `document#0`, `document#1`, …; none if the text is white space.
 
-        Every character that is not white space lies in exactly one passage. There are as few passages as the limit allows, of
+        Every character that is not white space lies in exactly one passage. They are few and of
         about equal length, and cuts fall between headings, paragraphs or sentences. Only a sentence longer than the limit is
         cut inside: behind a clause, else at a space, else between two tokens of a word. One character whose tokens are more
         than the limit is a passage all the same.
@@ -78,7 +78,7 @@ class Splitter:
         if len(starts) <= self.limit and whole[1] - whole[0] <= _WINDOW:
             return [whole]
         fits = self._sentences_that_fit(text, spans, starts)
-        budget = max(1, self.limit - 1)
+        budget = max(1, self.limit - 1)  # SentencePiece adds a token at most cuts in Chinese; a second round would cost more than one token
         while True:
             atoms: list[Span] = []
             for span, fitting in zip(spans, fits, strict=True):

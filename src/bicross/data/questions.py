@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bicross.data.lines import Refused, read_lines
+from bicross.data.lines import Refused, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
 from bicross.errors import InputError
 from bicross.records import Query, Skip
@@ -30,7 +30,7 @@ def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
     """
     if path.is_dir():
         path = path / "queries.jsonl"
-    _require(path, "a file of queries, or a BEIR folder with queries.jsonl")
+    require_file(path, "a file of queries, or a BEIR folder with queries.jsonl")
     queries: dict[str, Query] = {}
     skips: list[Skip] = []
     for row in _query_rows(path):
@@ -41,8 +41,8 @@ def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
             query = _query(row)
         except Refused as error:
             if isinstance(error, NoColumn) and not queries:
-                raise InputError(str(error)) from error
-            skips.append(Skip(row.place, str(error)))
+                raise InputError(f"{error}.") from error
+            skips.append(Skip(row.place, str(error).removeprefix(f"{row.place} has ")))
             continue
         if query.id in queries:
             skips.append(Skip(query.id, "the id comes a second time; the first is kept"))
@@ -84,11 +84,6 @@ def _whole(grade: str) -> int:
     return int(grade)
 
 
-def _require(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise InputError(f"{path} {'is not a file' if path.exists() else 'does not exist'}; expected {expected}.")
-
-
 def _query_rows(path: Path) -> Iterator[Row | Skip]:
     if path.suffix.lower() in JSONL:
         return read_rows(path)
@@ -114,7 +109,7 @@ def _query(row: Row) -> Query:
     of_id, of_text = column(row.fields, None, _IDS), column(row.fields, None, _TEXTS)
     if of_id is None or of_text is None:
         what, usual = ("id", _IDS) if of_id is None else ("text", _TEXTS)
-        raise NoColumn(missing(row.place, row.fields, what, None, usual))
+        raise NoColumn(f"{missing(row.place, row.fields, what, None, usual)}; rename a column")
     text = content(row.fields[of_text], "text")
     if not text.strip():
         raise Refused("the text is empty")
@@ -124,7 +119,7 @@ def _query(row: Row) -> Query:
 
 def _qrels_file(path: Path) -> Path:
     if not path.is_dir():
-        _require(path, f"a file of judgements: {_SHAPES}")
+        require_file(path, f"a file of judgements: {_SHAPES}")
         return path
     files = sorted((path / "qrels" if (path / "qrels").is_dir() else path).glob("*.tsv"))
     if len(files) != 1:

@@ -56,7 +56,7 @@ def missing(place: str, fields: Mapping[str, Any], what: str, given: str | None,
     """What to say where `column` found nothing."""
     looked_for = repr(given) if given is not None else f"any of {', '.join(usual)}"
     found = ", ".join(fields) or "none"
-    return f"{place} has no {what} column: looked for {looked_for}, found {found}. Name it with --{what}-column."
+    return f"{place} has no {what} column: looked for {looked_for}, found {found}"
 
 
 def identifier(value: object) -> str:

@@ -87,12 +87,12 @@ def _from_rows(path: Path, columns: ColumnSettings) -> Iterator[Document | Skip]
             yield row
             continue
         if first and columns.title is not None and columns.title not in row.fields:
-            raise InputError(missing(row.place, row.fields, "title", columns.title, ()))
+            raise InputError(f"{missing(row.place, row.fields, 'title', columns.title, ())}. Name another with --title-column.")
         try:
             yield _document(row, columns)
         except NoColumn as error:
             if first:  # the file has other columns than expected: all its rows would be skipped
-                raise InputError(str(error)) from error
+                raise InputError(f"{error}.") from error
             yield Skip(row.place, str(error).removeprefix(f"{row.place} has "))
         except Refused as error:
             yield Skip(row.place, str(error))
@@ -105,9 +105,9 @@ def _document(row: Row, columns: ColumnSettings) -> Document:
     of_text = column(fields, columns.text, _TEXTS)
     of_title = column(fields, columns.title, _TITLES)
     if of_id is None:
-        raise NoColumn(missing(row.place, fields, "id", columns.id, _IDS))
+        raise NoColumn(f"{missing(row.place, fields, 'id', columns.id, _IDS)}; name it with --id-column")
     if of_text is None:
-        raise NoColumn(missing(row.place, fields, "text", columns.text, _TEXTS))
+        raise NoColumn(f"{missing(row.place, fields, 'text', columns.text, _TEXTS)}; name it with --text-column")
     title = content(fields[of_title], "title") if of_title is not None else ""
     text = content(fields[of_text], "text")
     if not text.strip():

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from bicross import durable
-from bicross.data.lines import read_lines
+from bicross.data.lines import read_lines, require_file
 from bicross.errors import InputError
 from bicross.records import Hit, Run
 from bicross.vectors import best_first
@@ -21,8 +21,7 @@ def read_run(path: Path) -> Run:
         InputError: the file does not exist or is empty, a line is not six columns with a finite score, or a document comes
             twice for a query; file and line are named.
     """
-    if not path.is_file():
-        raise InputError(f"{path} {'is not a file' if path.exists() else 'does not exist'}; expected a run with the columns {_COLUMNS}.")
+    require_file(path, f"a run with the columns {_COLUMNS}")
     hits: dict[str, dict[str, Hit]] = {}
     name = ""
     for line in read_lines(path):
