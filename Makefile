@@ -13,7 +13,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constra
 .NOTPARALLEL:
 
 demo: .venv/ready-to-run
-	$(BIN)/bicross demo
+	$(BIN)/python examples/demo.py
 
 test: .venv/ready-to-develop
 	$(BIN)/python -m pytest

@@ -3,7 +3,7 @@
     python tools/pack_starter.py encoder E5_SMALL_ZH_EN
     python tools/pack_starter.py reranker reranker/
 
-Prints the bytes and the largest difference of any weight. The tokenizer is stored once for both.
+Prints the bytes and the largest difference of any weight. The tokenizer, the encoder's, is stored once for both.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
     for file, content in {"config.json": config, **LAYOUT[options.kind]}.items():
         (into / file).parent.mkdir(exist_ok=True)
         (into / file).write_text(json.dumps(content, indent=1) + "\n")
-    for file in ("tokenizer.json", "tokenizer_config.json"):
+    for file in ("tokenizer.json", "tokenizer_config.json") if options.kind == "encoder" else ():
         shutil.copyfile(options.source / file, HERE / file)
     with TemporaryDirectory() as folder:
         restored = Path(folder) / "restored.safetensors"

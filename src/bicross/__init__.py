@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bicross.errors import BicrossError as BicrossError
-    from bicross.pipeline import Opened as Opened
     from bicross.pipeline import open_collection as open
     from bicross.records import Document as Document
     from bicross.records import Hit as Hit

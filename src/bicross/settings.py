@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 StageName = Literal["both", "lexical", "dense", "fused"]
-Language = Literal["auto", "en", "zh"]
 Depth = Literal["auto"] | int
 STARTER_ENCODER = "bicross/starter-encoder"
 STARTER_RERANKER = "bicross/starter-reranker"
+PASSAGE_TOKENS = 256
 
 
 class Settings(BaseModel):
@@ -29,12 +29,11 @@ class ColumnSettings(Settings):
 
 
 class IndexSettings(Settings):
-    """What `index` does. Lengths are tokens of the encoder."""
+    """What `index` does; None means as the collection has it, or, for a new one, the starter pair and 256 tokens."""
 
-    encoder: str = STARTER_ENCODER
-    reranker: str = STARTER_RERANKER
-    language: Language = "auto"
-    passage_tokens: int = Field(default=256, ge=16, le=8192)
+    encoder: str | None = None
+    reranker: str | None = None
+    passage_tokens: int | None = Field(default=None, ge=16, le=8192)
     columns: ColumnSettings = ColumnSettings()
 
 

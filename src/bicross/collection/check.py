@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bicross import durable
 from bicross.collection import generations, lookup, truth
 from bicross.collection.facts import State
 from bicross.collection.rows import read_document, reading_hash, vector_is_whole
@@ -113,14 +115,25 @@ def verify(path: Path) -> Findings:
 
         with truth.explained(path):
             db.execute("BEGIN")
+        note(durable.MANIFEST, lambda: _folder(path))
         note(truth.FILE, lambda: _file(db))
         note(truth.FILE, lambda: _documents(db))
         note(truth.FILE, lambda: _vectors(db, path))
         for name in generations.names(path):
             note(name, partial(_generation, db, path, name))
-        counts = {"documents": 0, "passages": 0, "vectors": 0}
-        note(truth.FILE, lambda: counts.update({table: _count(db, table) for table in counts}) or iter(()))
+        counts: dict[str, int] = {"documents": 0, "passages": 0, "vectors": 0}
+        for table in counts:
+            with suppress(sqlite3.Error):  # named above already
+                counts[table] = _count(db, table)
         return Findings(**counts, generations=len(generations.names(path)), problems=tuple(dict.fromkeys(problems)))
+
+
+def _folder(path: Path) -> Iterator[Problem]:
+    """The folder says that it is a collection, and `CURRENT` names a generation where there is one."""
+    durable.read_manifest(path)
+    names, current = generations.names(path), generations.CURRENT
+    if names and (path / current).exists() and generations.current(path) not in names:
+        yield Problem(current, f"It does not name one of {', '.join(names)}; index again, which mends it.")
 
 
 def _file(db: truth.Database) -> Iterator[Problem]:
@@ -174,13 +187,17 @@ def _generation(db: truth.Database, path: Path, name: str) -> Iterator[Problem]:
         if index is None:
             yield Problem(name, f"Its {part} index is of another version of Bicross; index again, which replaces it.")
         elif len(index) != len(found.keys):
-            yield Problem(name, f"Its {part} index holds {len(index)} passages, expected {len(found.keys)}; remove the folder and index again.")
+            yield Problem(
+                name, f"Its {part} index holds {len(index)} passages, expected {len(found.keys)}; remove the folder and index again."
+            )
     live = np.array([key for (key,) in db.execute("SELECT key FROM passages WHERE key <= ?", (found.covers_key,))], dtype=np.int64)
     if lost := len(np.setdiff1d(live, found.keys)):
         yield Problem(name, f"It lacks {lost} passages of the truth that it says it covers; remove the folder and index again.")
     dead = len(np.setdiff1d(found.keys, live))
     if dead and found.covers_seq == state.seq:
-        yield Problem(name, f"{truth.FILE} lacks {dead} passages that were there at the same write; restore a backup, or index the source anew.")
+        yield Problem(
+            name, f"{truth.FILE} lacks {dead} passages that were there at the same write; restore a backup, or index the source anew."
+        )
 
 
 def _unfinished(db: truth.Database) -> Job | None:

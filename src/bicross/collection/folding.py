@@ -23,6 +23,9 @@ def recover(path: Path, state: State) -> None:
     """
     generations.clean(path)
     generations.remove(path, [name for name in generations.names(path) if generations.is_ahead(path / name, state.seq, state.last_key)])
+    left = generations.names(path)
+    if left and generations.current(path) not in left:
+        generations.point_to(path, left[0])
 
 
 def fold(db: Database, path: Path, state: State, space: Space, keep: int | None) -> str | None:

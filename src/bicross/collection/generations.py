@@ -7,6 +7,7 @@ next newest, else none, and the truth is scanned. What the writer removes it fir
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Collection as Items
@@ -93,6 +94,7 @@ def names(path: Path) -> list[str]:
 
 
 def number_of(name: str) -> int:
+    """12 of `gen-000012`."""
     return int(name.removeprefix("gen-"))
 
 
@@ -169,6 +171,13 @@ def remove(path: Path, unwanted: Items[str]) -> None:
     try:
         for name in unwanted:
             (path / name).rename(path / f"{name}.new")
+        if unwanted:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)  # or a power cut could leave a generation under its name, but without its files
+            finally:
+                os.close(handle)
+        for name in unwanted:
             shutil.rmtree(path / f"{name}.new")
         if not names(path):
             (path / CURRENT).unlink(missing_ok=True)

@@ -33,7 +33,9 @@ def registered(db: Database, path: Path, space: Space) -> int:
     number, known, _ = read_spaces(db, path).get(space.fingerprint, (0, None, ""))
     if known != space:
         found = f"dimensions {known.dim} and similarity {known.similarity}" if known else "no vectors"
-        raise SpaceMismatch(f"{path} has {found} in space {space.fingerprint[:12]}, given are {space.dim} ({space.similarity}); {mend(path)}")
+        raise SpaceMismatch(
+            f"{path} has {found} in space {space.fingerprint[:12]}, given are {space.dim} ({space.similarity}); {mend(path)}"
+        )
     return number
 
 

@@ -146,7 +146,7 @@ class View:
         space = self._state.searched(self.path)
         if self._space not in (None, space):
             raise SpaceMismatch(
-                f"{self.path} was moved to space {space.fingerprint[:12]}, of encoder {self.facts.encoder}, while it was open; open it again."
+                f"{self.path} was moved to space {space.fingerprint[:12]}, of {self.facts.encoder}, while it was open; open it again."
             )
         if self._space is None or stamp != self._stamp:
             self._choice = generations.choose(self.path, space, self._state.seq, self._state.last_key)

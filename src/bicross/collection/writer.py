@@ -111,9 +111,7 @@ class Writer:
         with self._transaction() as state:
             unwanted = list(dict.fromkeys(ids))
             read = self._remove_passages(unwanted)
-            gone = sum(
-                self._db.execute(f"DELETE FROM documents WHERE id IN ({marks(part)})", part).rowcount for part in chunks(unwanted)
-            )
+            gone = sum(self._db.execute(f"DELETE FROM documents WHERE id IN ({marks(part)})", part).rowcount for part in chunks(unwanted))
             spaces.drop_unread(self._db, read)
             truth.write_meta(self._db, seq=state.seq + gone)
             return gone
@@ -264,7 +262,9 @@ class Writer:
                 try:
                     self._db.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, checksum(*row)))
                 except sqlite3.IntegrityError as error:
-                    raise InputError(f"Passage id {passage.id!r} of document {document.id!r} is taken ({error}); ids must differ.") from error
+                    raise InputError(
+                        f"Passage id {passage.id!r} of document {document.id!r} is taken ({error}); ids must differ."
+                    ) from error
         return last_key
 
 
@@ -281,6 +281,8 @@ def _checked(documents: Sequence[Document], passages: PassagesOf) -> dict[str, l
         hashes[document.id] = []
         for passage in passages.get(document.id, ()):
             if passage.doc_id != document.id or document.text[passage.start : passage.end] != passage.text:
-                raise InputError(f"Passage {passage.id!r} is not the text of document {document.id!r} from {passage.start} to {passage.end}.")
+                raise InputError(
+                    f"Passage {passage.id!r} is not the text of document {document.id!r} from {passage.start} to {passage.end}."
+                )
             hashes[document.id].append(reading_hash(reading(document.title, passage.text)))
     return hashes

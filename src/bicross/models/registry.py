@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
@@ -17,6 +18,11 @@ from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 from bicross.starter import unpacked
 
 HASHED = "bicross/hashed"
+SHIPPED = {
+    STARTER_ENCODER: "bi-encoder, Chinese and English, 384 dimensions",
+    STARTER_RERANKER: "cross-encoder, Chinese and English",
+    HASHED: "no weights: hashed words, for tests that need no quality",
+}
 _PATTERNS = ["*.json", "*.safetensors", "onnx/model.onnx*", "1_Pooling/*", "2_Normalize/*", "*.md"]
 
 
@@ -63,6 +69,48 @@ def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) ->
     if not folder.is_reranker:
         raise InputError(f"{name} is a bi-encoder; expected a reranker (cross-encoder). Did you mean --encoder {name}?")
     return CrossEncoder(folder, precision)
+
+
+def load_late_interaction(encoder: Encoder) -> Scorer | None:
+    """Late interaction over an encoder's token vectors; None where it gives none."""
+    if isinstance(encoder, HashedEncoder):
+        return None
+    from bicross.models.bi_encoder import BiEncoder
+    from bicross.models.late_interaction import LateInteraction
+
+    return LateInteraction(encoder) if isinstance(encoder, BiEncoder) else None
+
+
+def notes(name: str) -> Mapping[str, Any]:
+    """What a model's folder says for Bicross (bicross.json): fitted weights and calibration; nothing for models without."""
+    return {} if name == HASHED else find(name).notes
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Facts about a model, `path` of its folder among them.
+
+    Raises:
+        ModelNotFound: there is no such model, or it has no folder.
+    """
+    if name == HASHED:
+        raise ModelNotFound(f"{HASHED} has no folder: it has no weights. Expected a model folder or one of {STARTER_ENCODER}, {STARTER_RERANKER}.")
+    folder = find(name)
+    card = folder.path / "README.md"
+    return {
+        "name": name,
+        "path": str(folder.path),
+        "kind": "reranker" if folder.is_reranker else "encoder",
+        "family": folder.config.get("model_type"),
+        "layers": folder.config.get("num_hidden_layers"),
+        "dimensions": folder.config.get("hidden_size"),
+        "max_tokens": folder.max_tokens,
+        "pooling": None if folder.is_reranker else folder.pooling,
+        "query_prompt": folder.query_prompt,
+        "document_prompt": folder.document_prompt,
+        "fingerprint": folder.fingerprint(),
+        "card": str(card) if card.is_file() else None,
+        "notes": dict(folder.notes),
+    }
 
 
 def find(name: str) -> ModelFolder:

@@ -1,0 +1,254 @@
+"""`bicross`: every verb, one contract. `--json` prints one object on stdout; 0 is success, 2 bad input, 1 failure.
+
+Only what the asked command needs is imported, so that `bicross --help` is fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bicross.errors import BicrossError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Recall with a bi-encoder, rerank with a cross-encoder, measured on your own documents. Chinese and English.",
+)
+models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models: the pair that ships with Bicross, and any folder.")
+app.add_typer(models_app, name="models")
+
+Source = Annotated[list[Path], typer.Argument(help="A folder of .txt .md .html files, a JSONL, CSV or TSV file, or a BEIR folder.")]
+AtCollection = Annotated[Path, typer.Argument(metavar="COLLECTION", help="The collection's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+IdColumn = Annotated[str | None, typer.Option(help="The column of JSONL or CSV that holds the id.")]
+TextColumn = Annotated[str | None, typer.Option(help="The column that holds the text.")]
+TitleColumn = Annotated[str | None, typer.Option(help="The column that holds the title.")]
+Encoder = Annotated[str | None, typer.Option(help="A bi-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
+Reranker = Annotated[str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
+Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
+DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
+StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
+Queries = Annotated[Path, typer.Option(help="Questions: JSONL, CSV, TSV or a BEIR folder.")]
+QrelsFlag = Annotated[Path, typer.Option("--qrels", help="Their known answers: BEIR TSV or TREC qrels.")]
+
+
+@app.command()
+def index(
+    sources: Source,
+    into: Annotated[Path, typer.Option("--into", help="The collection's folder; made if it is not there.")],
+    encoder: Encoder = None,
+    reranker: Reranker = None,
+    passage_tokens: Tokens = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    as_json: Json = False,
+) -> None:
+    """Put documents into a collection: upsert by id; only what changed is embedded. Interrupted, run it again."""
+    from bicross import pipeline
+    from bicross.cli import show
+    from bicross.cli.progress import bar
+
+    settings = _settings(
+        "IndexSettings",
+        encoder=encoder,
+        reranker=reranker,
+        passage_tokens=passage_tokens,
+        columns={"id": id_column, "text": text_column, "title": title_column},
+    )
+    with bar() as progress:
+        done = pipeline.index(sources, into, settings, progress)
+    show.out(done, as_json, show.indexed)
+
+
+@app.command()
+def inspect(
+    sources: Source,
+    encoder: Encoder = None,
+    passage_tokens: Tokens = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a source holds, what would be skipped, and the time and disk that `index` would take; changes nothing."""
+    from bicross import pipeline
+    from bicross.cli import show
+    from bicross.cli.progress import bar
+
+    columns = {"id": id_column, "text": text_column, "title": title_column}
+    settings = _settings("IndexSettings", encoder=encoder, passage_tokens=passage_tokens, columns=columns)
+    with bar() as progress:
+        found = pipeline.inspect(sources, settings, progress)
+    show.out(found, as_json, show.inspected)
+
+
+@app.command()
+def search(
+    collection: AtCollection,
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="One or more questions, each in quotes.")],
+    k: Annotated[int, typer.Option("-k", help="How many hits.")] = 10,
+    depth: DepthFlag = "auto",
+    stage: StageFlag = "both",
+    as_json: Json = False,
+) -> None:
+    """Answer questions: recall by words and by meaning, then rerank the best candidates."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    settings = _settings("SearchSettings", k=k, depth=_depth(depth), stage=stage)
+    show.out(pipeline.search(collection, questions, settings), as_json, show.answered)
+
+
+@app.command()
+def evaluate(
+    collection: AtCollection,
+    queries: Queries,
+    qrels: QrelsFlag,
+    k: Annotated[int, typer.Option("-k", help="How many hits a question.")] = 100,
+    depth: DepthFlag = "auto",
+    stage: StageFlag = "both",
+    measures: Annotated[str, typer.Option(help="Names as ir-measures writes them, with commas.")] = "nDCG@10,RR@10,R@100,AP",
+    run: Annotated[Path | None, typer.Option(help="Write the rankings here, as a TREC run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure search on questions with known answers: means with intervals, the ceiling after recall, and latency."""
+    from bicross import pipeline
+    from bicross.cli import show
+    from bicross.cli.progress import bar
+    from bicross.settings import parse_measure_names
+
+    settings = _settings("SearchSettings", k=k, depth=_depth(depth), stage=stage)
+    measuring = _settings("EvaluateSettings", measures=parse_measure_names(measures))
+    with bar() as progress:
+        found = pipeline.evaluate(collection, queries, qrels, settings, measuring, run, progress)
+    show.out(found, as_json, show.evaluated)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A TREC run.")],
+    run_b: Annotated[Path, typer.Argument(help="Another, on the same questions.")],
+    qrels: QrelsFlag,
+    measure: Annotated[str, typer.Option(help="A measure as ir-measures writes it.")] = "nDCG@10",
+    as_json: Json = False,
+) -> None:
+    """Say whether the second run is better than the first: a paired test, with its interval."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.compare(run_a, run_b, qrels, measure), as_json, lambda found: [found.verdict])
+
+
+@app.command()
+def delete(
+    collection: AtCollection,
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of documents.")],
+    as_json: Json = False,
+) -> None:
+    """Remove documents by id, with their passages and vectors."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.delete(collection, ids), as_json, show.deleted)
+
+
+@app.command()
+def reembed(
+    collection: AtCollection,
+    encoder: Annotated[str, typer.Option(help="The bi-encoder to move to: a folder, or a hub's name.")],
+    as_json: Json = False,
+) -> None:
+    """Move a collection into another encoder's space: filled beside the old one, then swapped at once. Interrupted, run it again."""
+    from bicross import pipeline
+    from bicross.cli import show
+    from bicross.cli.progress import bar
+
+    with bar() as progress:
+        done = pipeline.reembed(collection, encoder, progress)
+    show.out(done, as_json, show.indexed)
+
+
+@app.command()
+def status(collection: AtCollection, as_json: Json = False) -> None:
+    """Say what a collection holds, which index is used and why, and what was not finished."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.status(collection), as_json, show.fields)
+
+
+@app.command()
+def verify(collection: AtCollection, as_json: Json = False) -> None:
+    """Check every row and file of a collection against its checksum; exit code 1 if anything is not what was written."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    found = pipeline.verify(collection)
+    show.out(found, as_json, show.verified)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """The models that ship with Bicross."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.models_list(), as_json, show.models)
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(help="encoder, reranker, a folder, or a hub's name.")],
+    as_json: Json = False,
+) -> None:
+    """What a model is and where its folder lies, which plain sentence-transformers can load too."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.models_show(name), as_json, show.fields)
+
+
+def _settings(kind: str, **values: Any) -> Any:
+    """A settings object; what is wrong with a value is said in one line."""
+    from pydantic import ValidationError
+
+    from bicross import settings
+    from bicross.errors import InputError
+
+    try:
+        return getattr(settings, kind)(**values)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (found {problem['input']!r})" for problem in error.errors())
+        raise InputError(f"A setting is not what it should be: {found}.") from error
+
+
+def _depth(text: str) -> str | int:
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def main() -> None:
+    """The console script: our errors become one line on stderr and their exit code."""
+    try:
+        app()
+    except BicrossError as error:
+        print(f"bicross: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("bicross: interrupted; what was committed is kept. Run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

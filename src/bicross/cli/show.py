@@ -1,0 +1,128 @@
+"""Results for people: plain lines, or with --json the same facts as one object."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypeVar
+
+from bicross.collection.check import Findings
+from bicross.records import Hit, Skip
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
+
+T = TypeVar("T")
+NAMED = 10  # skipped rows that are named; --json names all
+WIDTH = 200  # characters of a passage that are shown
+
+
+def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
+    """Print a result on stdout."""
+    if as_json:
+        json.dump(_plain(result), sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    for line in lines(result):
+        print(line)
+
+
+def indexed(done: Indexed) -> Iterable[str]:
+    """What `index` and `reembed` did."""
+    yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged in this run"
+    yield f"{done.embedded} texts embedded in {done.seconds:.1f} s ({done.documents_per_second:.0f} documents/s), space {done.space.fingerprint[:12]}"
+    if done.truncated:
+        yield f"{done.truncated} texts were longer than the model reads, and were cut"
+    yield from _skips(done.skipped)
+
+
+def inspected(found: Inspected) -> Iterable[str]:
+    """What `inspect` found."""
+    yield f"{found.documents} documents, {found.passages} passages ({found.split} documents would be split)"
+    yield f"tokens: {found.tokens.total} in all; a document has {found.tokens.p50} (median), {found.tokens.p95} (95 %), {found.tokens.longest} (longest)"
+    largest = max(found.tokens.histogram.values(), default=1)
+    for power, count in found.tokens.histogram.items():
+        yield f"  up to {power:>7} tokens  {'#' * -(-40 * count // largest):<40} {count}"
+    yield "languages: " + ", ".join(f"{tongue} {count}" for tongue, count in found.languages.items() if count)
+    yield f"duplicates: {found.duplicates}" + "".join(f"\n  {again} is {first} again" for again, first in found.duplicate_ids)
+    yield f"`bicross index` would take about {found.estimated_seconds:.0f} s and {found.estimated_bytes / 1e6:.0f} MB"
+    yield from _skips(found.skipped)
+
+
+def answered(answers: Answers) -> Iterable[str]:
+    """Questions with their hits."""
+    for answer in answers.queries:
+        yield answer.text
+        if not answer.hits:
+            yield "  nothing found"
+        for place, hit in enumerate(answer.hits, start=1):
+            yield f"{place:>3}. {hit.doc_id}  {answer.titles.get(hit.doc_id, '')}".rstrip()
+            yield f"     {_stages(hit)}"
+            if hit.passage:
+                text = " ".join(hit.passage.text.split())
+                yield f"     {text[:WIDTH]}{'…' if len(text) > WIDTH else ''}"
+        yield ""
+    yield ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in answers.seconds.items())
+
+
+def evaluated(found: Evaluated) -> Iterable[str]:
+    """Measures with intervals, ceiling and latency."""
+    depth = f", depth {found.depth}" if found.depth else ""
+    yield f"{found.queries} questions, stage {found.stage}{depth}"
+    for name, value in found.measures.items():
+        low, high = found.confidence[name]
+        yield f"  {name:<10} {value:.4f}  [{low:.4f}, {high:.4f}]   best possible after recall {found.ceiling[name]:.4f}"
+    latency = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in found.latency.items())
+    yield f"one question alone: {latency}"
+    yield "all questions: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in found.seconds.items())
+    if found.unknown:
+        yield f"{len(found.unknown)} judged documents are not in the collection and count as misses: {', '.join(found.unknown[:NAMED])}"
+    yield from _skips(found.skipped)
+
+
+def deleted(done: Deleted) -> Iterable[str]:
+    """What `delete` did."""
+    yield f"{done.deleted} documents deleted, {done.documents} left"
+    if done.unknown:
+        yield f"not in the collection: {', '.join(done.unknown[:NAMED])}"
+
+
+def verified(found: Findings) -> Iterable[str]:
+    """What `verify` found."""
+    looked = f"{found.documents} documents, {found.passages} passages, {found.vectors} vectors, {found.generations} generations"
+    yield f"{looked}: {'all as written' if not found.problems else f'{len(found.problems)} problems'}"
+    for problem in found.problems[:NAMED]:
+        yield f"  {problem.where}: {problem.what}"
+
+
+def models(found: Mapping[str, Any]) -> Iterable[str]:
+    """Names and what they are."""
+    for model in found["models"]:
+        yield f"{model['name']:<28} {model['what']}"
+
+
+def fields(found: Any) -> Iterable[str]:
+    """A line a field."""
+    facts = asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
+    for name, value in facts.items():
+        yield f"{name:<14} {value}"
+
+
+def _stages(hit: Hit) -> str:
+    parts = [f"{stage} #{place.rank} ({place.score:.3f})" for stage, place in hit.stages.items()]
+    chance = f"probability {hit.probability:.2f}  " if hit.probability is not None else ""
+    return f"{chance}score {hit.score:.3f}   {'  '.join(parts)}"
+
+
+def _skips(skipped: tuple[Skip, ...]) -> Iterable[str]:
+    if skipped:
+        yield f"{len(skipped)} skipped:"
+        yield from (f"  {skip.id}: {skip.reason}" for skip in skipped[:NAMED])
+        if len(skipped) > NAMED:
+            yield f"  … and {len(skipped) - NAMED} more (--json names all)"
+
+
+def _plain(result: Any) -> Any:
+    if hasattr(result, "as_json"):
+        return result.as_json()
+    return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result

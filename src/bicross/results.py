@@ -1,0 +1,105 @@
+"""What each verb gives back. Field for field this is the JSON that the command line prints: times are seconds, lengths tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bicross.data.inspection import Lengths
+from bicross.records import Hit, Ranking, Skip, Space
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """`index`: what is in the collection now, and what this run did. `truncated` counts passages longer than the model."""
+
+    documents: int
+    passages: int
+    changed: int
+    unchanged: int
+    embedded: int
+    truncated: int
+    skipped: tuple[Skip, ...]
+    space: Space
+    seconds: float
+    documents_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`search`, one question: its hits, best first, and how many candidates the reranker read."""
+
+    text: str
+    hits: Ranking
+    titles: Mapping[str, str]
+    reranked: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The question with its hits, as `search --json` prints it."""
+        return {"text": self.text, "reranked": self.reranked, "hits": [self._hit(hit) for hit in self.hits]}
+
+    def _hit(self, hit: Hit) -> dict[str, Any]:
+        passage = hit.passage and {"text": hit.passage.text, "start": hit.passage.start, "end": hit.passage.end}
+        stages = {name: {"rank": stage.rank, "score": stage.score} for name, stage in hit.stages.items()}
+        found = {"id": hit.doc_id, "score": hit.score, "probability": hit.probability}
+        return {**found, "title": self.titles.get(hit.doc_id, ""), "passage": passage, "stages": stages}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`search`: an Answer a question, and the wall time of each stage (encode, recall, rerank) over all of them."""
+
+    queries: tuple[Answer, ...]
+    seconds: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `search --json` prints it."""
+        return {"queries": [answer.as_json() for answer in self.queries], "seconds": dict(self.seconds)}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """`evaluate`: means with intervals, the best possible after recall, per-query values, and latency of single questions.
+
+    `unknown` names judged documents that the collection does not hold: they count as misses.
+    """
+
+    stage: str
+    depth: int
+    queries: int
+    measures: Mapping[str, float]
+    confidence: Mapping[str, tuple[float, float]]
+    ceiling: Mapping[str, float]
+    per_query: Mapping[str, Mapping[str, float]]
+    latency: Mapping[str, float]
+    seconds: Mapping[str, float]
+    unknown: tuple[str, ...] = ()
+    skipped: tuple[Skip, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """`inspect`: what a source holds and what `index` would cost. `split` counts documents of more than one passage, which a
+    model would otherwise truncate; `duplicate_ids` names (id, first id) of equal texts.
+    """
+
+    documents: int
+    passages: int
+    split: int
+    tokens: Lengths
+    languages: Mapping[str, int]
+    duplicates: int
+    duplicate_ids: tuple[tuple[str, str], ...]
+    skipped: tuple[Skip, ...]
+    estimated_seconds: float
+    estimated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """`delete`: how many documents went and are left; ids that were not there."""
+
+    deleted: int
+    documents: int
+    unknown: tuple[str, ...]
