@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from collection_world import FACTS, SPACE, copied, document, index, made, some
 
 from bicross.collection.store import Collection
 from bicross.errors import Damaged, InputError, Locked, StoreError
+from tests.collection.world import FACTS, SPACE, copied, document, index, made, some, truth
 
 
 def test_a_collection_is_there_again_when_opened(tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_a_truth_that_is_none_is_damage(tmp_path: Path, content: bytes) -> None:
 
 def test_a_second_writer_is_told_at_once_who_writes(tmp_path: Path) -> None:
     made(tmp_path / "c", some(1))
-    code = f"from pathlib import Path; from bicross.collection.store import Collection; Collection.write(Path({str(tmp_path / 'c')!r})).__enter__()"
+    code = "import sys, pathlib, bicross.collection.store as store; store.Collection.write(pathlib.Path(sys.argv[1])).__enter__()"
     with Collection.write(tmp_path / "c"):
         begun = time.monotonic()
         with pytest.raises(Locked, match="process"), Collection.write(tmp_path / "c"):
             pass
         assert time.monotonic() - begun < 1
-        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        second = subprocess.run([sys.executable, "-c", code, tmp_path / "c"], capture_output=True, text=True, check=False)
         assert "Locked" in second.stderr
     with Collection.write(tmp_path / "c"):
         pass
@@ -107,8 +107,6 @@ def test_a_writer_that_lost_its_lock_cannot_write(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     made(tmp_path / "c", some(1))
-    from collection_world import truth
-
     truth(tmp_path / "c").execute("PRAGMA user_version = 2")
     with pytest.raises(StoreError, match="newer Bicross"):
         Collection.open(tmp_path / "c")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from collection_world import FACTS, OTHER, SPACE, cut, document, exact, found, index, made, some, truth, vector
 
 from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError, SpaceMismatch, StoreError
 from bicross.records import Document, Passage, Space
+from tests.collection.world import FACTS, OTHER, ROOT, SPACE, cut, document, exact, found, index, made, some, truth, vector
 
 
 def test_unchanged_documents_are_known_and_changed_ones_replaced(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_prune_forgets_spaces_that_were_left_behind(tmp_path: Path) -> None:
 def test_jobs_tell_what_was_not_finished(tmp_path: Path) -> None:
     collection = made(tmp_path / "c", some(2))
     with Collection.write(tmp_path / "c") as writer:
-        with pytest.raises(KeyboardInterrupt), writer.job("index", {"sources": ["a"]}):
+        with contextlib.suppress(KeyboardInterrupt), writer.job("index", {"sources": ["a"]}):
             assert (job := collection.status().unfinished) and job.state == "running"
             raise KeyboardInterrupt
         assert (job := collection.status().unfinished) and (job.kind, job.state, job.detail) == ("index", "interrupted", {"sources": ["a"]})
@@ -187,8 +188,7 @@ def test_a_full_database_leaves_what_was_there(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-sys.path.insert(0, {here!r})
-from collection_world import index, some, document
+from tests.collection.world import index, some, document
 from bicross.collection.store import Collection
 from bicross.errors import StoreError
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -207,8 +207,8 @@ with Collection.write(Path({path!r})) as writer:
 def test_a_disk_that_refuses_leaves_what_was_acknowledged(tmp_path: Path, commit: int, fold: int) -> None:
     collection = made(tmp_path / "c", some(5))
     before = found(collection, ["q"])
-    code = LIMITED.format(here=str(Path(__file__).parent), path=str(tmp_path / "c"), commit=commit, fold=fold)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = LIMITED.format(path=str(tmp_path / "c"), commit=commit, fold=fold)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("refused"), done
     assert "unchanged" in done.stdout
     assert collection.verify().whole

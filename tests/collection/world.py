@@ -16,6 +16,7 @@ from bicross.collection.store import Collection, Facts, Writer
 from bicross.records import Document, Passage, Space, reading
 from bicross.vectors import Vectors, unit
 
+ROOT = Path(__file__).parents[2]
 SPACE = Space("aa" * 32, 8)
 OTHER = Space("bb" * 32, 8)
 FACTS = Facts("first/encoder", "first/reranker", "auto", 256, {"lexical": 0.5})
@@ -71,7 +72,10 @@ def made(path: Path, documents: Sequence[Document], fold: bool = True) -> Collec
 
 def some(count: int, start: int = 0) -> list[Document]:
     """Documents of two or three passages, a word of their own in each, and one in both languages."""
-    return [document(f"d{i}", f"alpha{i} 搜索 common\nbeta{i} words\n" + f"gamma{i}\n" * (i % 2), f"title{i}") for i in range(start, start + count)]
+    return [
+        document(f"d{i}", f"alpha{i} 搜索 common\nbeta{i} words\n" + f"gamma{i}\n" * (i % 2), f"title{i}")
+        for i in range(start, start + count)
+    ]
 
 
 def found(collection: Collection, texts: Iterable[str], k: int = 10, space: Space = SPACE) -> list[list[tuple[str, float]]]:
@@ -109,6 +113,17 @@ def run(path: Path, count: int) -> None:
                 writer.fold()
         writer.fold()
     print("done", flush=True)
+
+
+def rows(path: Path) -> dict[str, list[object]]:
+    """All that the truth says of documents, passages and vectors."""
+    db = truth(path)
+    return {table: db.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() for table in ("documents", "passages", "vectors")}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def copied(path: Path, to: Path) -> Path:

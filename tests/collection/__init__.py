@@ -1,0 +1,1 @@
+"""The collection is tested in `world`, a world without a model."""
