@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 from bicross import pipeline
-from bicross.evaluation.compare import compare
-from bicross.evaluation.metrics import means, per_query
 from bicross.cli.progress import bar
 from bicross.data.questions import read_qrels, read_queries
+from bicross.evaluation.compare import compare
+from bicross.evaluation.metrics import means, per_query
 from bicross.records import Run
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 SAMPLE = 80  # questions that are reranked
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 ASKED = {
-    "en": ["How many points did the Panthers defense surrender?", "What did Kublai Khan build in Mongolia?", "Why do plants need oxygen?"],
+    "en": ["How many points did the Panthers defense surrender?", "What did Kublai Khan build?", "Why do plants need oxygen?"],
     "zh": ["黑豹队的防守丢了多少分？", "谁发明了蒸汽机？", "植物为什么需要氧气？"],
 }
 
@@ -37,7 +37,9 @@ def main() -> None:
         collection.parent.mkdir(exist_ok=True)
         with bar() as progress:
             done = pipeline.index([source], collection, progress=progress)
-        print(f"\n== XQuAD {language}: {done.documents} documents, {done.passages} passages; {done.embedded} embedded in {done.seconds:.1f} s\n")
+        print(
+            f"\n== XQuAD {language}: {done.documents} documents, {done.passages} passages; {done.embedded} embedded in {done.seconds:.1f} s\n"
+        )
         opened = pipeline.open_collection(collection)
         ask(opened, questions)
         measure(opened, source)

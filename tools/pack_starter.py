@@ -41,7 +41,11 @@ LAYOUT: dict[str, dict[str, Any]] = {
         },
     },
     "reranker": {
-        "config_sentence_transformers.json": {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.activation.Sigmoid", "prompts": {}},
+        "config_sentence_transformers.json": {
+            "model_type": "CrossEncoder",
+            "activation_fn": "torch.nn.modules.activation.Sigmoid",
+            "prompts": {},
+        },
     },
 }
 
@@ -65,9 +69,14 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         restored = Path(folder) / "restored.safetensors"
         restored.write_bytes(unpack(into / PACKED))
-        drift = {name: float(np.abs(array.astype(np.float32) - weights[name].astype(np.float32)).max()) for name, array in load_file(restored).items()}
+        drift = {
+            name: float(np.abs(array.astype(np.float32) - weights[name].astype(np.float32)).max())
+            for name, array in load_file(restored).items()
+        }
     worst = max(drift, key=lambda name: drift[name])
-    print(f"{(into / PACKED).stat().st_size / 1e6:.1f} MB; largest difference of a weight {drift[worst]:.2g} ({worst}); {len(drift)} tensors")
+    print(
+        f"{(into / PACKED).stat().st_size / 1e6:.1f} MB; largest difference of a weight {drift[worst]:.2g} ({worst}); {len(drift)} tensors"
+    )
 
 
 if __name__ == "__main__":

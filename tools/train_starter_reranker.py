@@ -60,7 +60,9 @@ def mine(folder: Path, questions: int, encoder: Any, seed: int) -> list[dict[str
         barred = {*right, *(place for place, text in enumerate(texts) if text == texts[answer])}
         found = [place for place in dict.fromkeys([*nearest[row].tolist(), *lexical[row].tolist()]) if place >= 0 and place not in barred]
         negatives = [*rng.sample(found, min(HARD, len(found))), rng.choice([place for place in range(len(texts)) if place not in barred])]
-        rows.append({"query": asked[row], "docs": [texts[place] for place in (answer, *negatives)], "labels": [CERTAIN] + [0.0] * len(negatives)})
+        rows.append(
+            {"query": asked[row], "docs": [texts[place] for place in (answer, *negatives)], "labels": [CERTAIN] + [0.0] * len(negatives)}
+        )
     rng.shuffle(rows)
     return rows
 

@@ -1,17 +1,15 @@
 """READ THIS FIRST: one function per verb, in the order data flows. The only file that joins the stages.
 
-    sources -> documents -> passages -> vectors -> collection          index
-    question -> lexical + dense -> fused -> reranked -> hits           search
-    questions with known answers -> measures                           evaluate, compare
+sources -> documents -> passages -> vectors -> collection          index
+question -> lexical + dense -> fused -> reranked -> hits           search
+questions with known answers -> measures                           evaluate, compare
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +27,9 @@ from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.report import report
 from bicross.models import registry
-from bicross.protocols import Scorer, Searcher
+from bicross.opened import OpenCollection
 from bicross.records import Document, Passage, Qrels, Query, Ranking, Run, Skip, reading
-from bicross.results import Answer, Answers, Deleted, Evaluated, Indexed, Inspected
-from bicross.searchers.dense import DenseSearcher
-from bicross.searchers.fused import FusedSearcher
-from bicross.searchers.lexical import LexicalSearcher
-from bicross.searchers.reranked import RerankedSearcher
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, EvaluateSettings, IndexSettings, SearchSettings
@@ -87,7 +81,16 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     now = Collection.open(into).status()
     seconds = time.perf_counter() - start
     return Indexed(
-        now.documents, now.passages, changed, seen - changed, embedded, encoder.truncated, tuple(skipped), encoder.space, seconds, seen / seconds
+        now.documents,
+        now.passages,
+        changed,
+        seen - changed,
+        embedded,
+        encoder.truncated,
+        tuple(skipped),
+        encoder.space,
+        seconds,
+        seen / seconds,
     )
 
 
@@ -199,7 +202,11 @@ def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), 
     found = inspect_documents(watched(read_documents(sources, settings.columns)), splitter)
     seconds, tokens = _encoding_rate(encoder, [passage.text for passage in sample[:SAMPLE_PASSAGES]])
     stored = found.passages * (4 * encoder.space.dim * 2 + PASSAGE_BYTES) + found.tokens.total * TOKEN_BYTES
-    return Inspected(**{field.name: getattr(found, field.name) for field in fields(found)}, estimated_seconds=found.tokens.total * seconds / max(1, tokens), estimated_bytes=stored)
+    return Inspected(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        estimated_seconds=found.tokens.total * seconds / max(1, tokens),
+        estimated_bytes=stored,
+    )
 
 
 def _encoding_rate(encoder: registry.TokenEncoder, texts: list[str]) -> tuple[float, int]:
@@ -211,92 +218,6 @@ def _encoding_rate(encoder: registry.TokenEncoder, texts: list[str]) -> tuple[fl
 
 
 # --- search --------------------------------------------------------------------------------------------------------
-
-
-class OpenCollection:
-    """A collection opened for search; its models are loaded when first needed, and once. Threads may share it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._view = Collection.open(path).view()
-        self.weights = Weights.of(self._view.facts.weights)
-
-    @cached_property
-    def encoder(self) -> registry.TokenEncoder:
-        """The bi-encoder that made the collection's vectors."""
-        return registry.load_encoder(self._view.facts.encoder)
-
-    @cached_property
-    def reranker(self) -> Scorer:
-        """The collection's cross-encoder."""
-        return registry.load_reranker(self._view.facts.reranker)
-
-    @cached_property
-    def late_interaction(self) -> Scorer | None:
-        """Late interaction over the bi-encoder's token vectors; None for an encoder without them."""
-        return registry.load_late_interaction(self.encoder)
-
-    def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
-        """Answer questions: recall, then rerank the best `depth` candidates.
-
-        Raises:
-            InputError: a question is empty. SpaceMismatch: the encoder is not the one that made the vectors.
-        """
-        texts = [questions] if isinstance(questions, str) else list(questions)
-        for text in texts:
-            if not text.strip():
-                raise InputError("A question is empty; expected some words.")
-        queries = [Query(str(number), text) for number, text in enumerate(texts)]
-        stopwatch = Stopwatch()
-        found = self.rank(queries, settings, stopwatch)
-        with self._view.snapshot():
-            titles = self._view.titles({hit.doc_id for ranking in found.values() for hit in ranking})
-        depth = self.depth(settings)
-        answers = [Answer(query.text, found[query.id], titles, min(depth, len(found[query.id]))) for query in queries]
-        return Answers(tuple(answers), stopwatch.seconds)
-
-    def rank(self, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch) -> Mapping[str, Ranking]:
-        """The rankings themselves, all in one state of the collection."""
-        searcher = self.searcher(settings, stopwatch)
-        with self._view.snapshot():
-            return searcher.search(queries, settings.k)
-
-    def depth(self, settings: SearchSettings) -> int:
-        """How many candidates are reranked; 0 where nothing is."""
-        if settings.stage != "both" or not self.weights.combination:
-            return 0
-        return self.weights.depth if settings.depth == "auto" else settings.depth
-
-    def searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
-        """The Searcher that the settings name, over this collection."""
-        lexical = LexicalSearcher(self._view, stopwatch)
-        if settings.stage == "lexical":
-            return lexical
-        depth = self.depth(settings)
-        scorers = self._scorers() if depth else {}
-        dense = DenseSearcher(self.encoder, self._view, stopwatch)
-        if settings.stage == "dense":
-            return dense
-        fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
-        if not depth:
-            return fused
-        return RerankedSearcher(fused, scorers, self._view, self.weights.combination, depth, self.weights.calibration, stopwatch)
-
-    def absent(self, documents: set[str]) -> tuple[str, ...]:
-        """Those of the documents that the collection does not hold, in order."""
-        with self._view.snapshot():
-            return tuple(sorted(documents - self._view.titles(documents).keys()))
-
-    def _scorers(self) -> dict[str, Scorer]:
-        """The scorers that have a weight. The two models load at the same time."""
-        wanted = [name for name in ("late", "rerank") if self.weights.combination.get(name)]
-        with ThreadPoolExecutor(1) as pool:
-            encoder = pool.submit(lambda: self.encoder)
-            scorers: dict[str, Scorer | None] = {"rerank": self.reranker} if "rerank" in wanted else {}
-            encoder.result()
-        if "late" in wanted:
-            scorers["late"] = self.late_interaction
-        return {name: scorer for name, scorer in scorers.items() if scorer is not None}
 
 
 def open_collection(path: str | Path) -> OpenCollection:
@@ -395,7 +316,9 @@ def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, l
     queries, skipped = read_queries(queries_path)
     judged = [query for query in queries if query.id in qrels]
     if not judged:
-        raise InputError(f"None of the {len(queries)} queries of {queries_path} is judged in {qrels_path}; expected the same query ids in both.")
+        raise InputError(
+            f"None of the {len(queries)} queries of {queries_path} is judged in {qrels_path}; expected the same query ids in both."
+        )
     silent_ids = sorted(set(qrels) - {query.id for query in judged})
     skipped += [Skip(query, f"it is judged in {qrels_path}, but {queries_path} has no text for it") for query in silent_ids]
     return judged, {query.id: qrels[query.id] for query in judged}, skipped

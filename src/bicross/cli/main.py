@@ -30,7 +30,9 @@ IdColumn = Annotated[str | None, typer.Option(help="The column of JSONL or CSV t
 TextColumn = Annotated[str | None, typer.Option(help="The column that holds the text.")]
 TitleColumn = Annotated[str | None, typer.Option(help="The column that holds the title.")]
 Encoder = Annotated[str | None, typer.Option(help="A bi-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
-Reranker = Annotated[str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
+Reranker = Annotated[
+    str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")
+]
 Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
 DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
 StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
@@ -227,7 +229,9 @@ def _settings(kind: str, **values: Any) -> Any:
     try:
         return getattr(settings, kind)(**values)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (found {problem['input']!r})" for problem in error.errors())
+        found = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (found {problem['input']!r})" for problem in error.errors()
+        )
         raise InputError(f"A setting is not what it should be: {found}.") from error
 
 

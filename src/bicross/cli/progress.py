@@ -19,7 +19,8 @@ def bar() -> Iterator[Progress]:
         yield _Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Rich, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Rich
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"))
     with Rich(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as rich:
@@ -27,7 +28,9 @@ def bar() -> Iterator[Progress]:
         start = time.monotonic()
 
         def update(what: str, done: int, total: int) -> None:
-            rich.update(task, description=what, completed=done, total=total or None, rate=f"{done / max(1e-9, time.monotonic() - start):.0f}")
+            rich.update(
+                task, description=what, completed=done, total=total or None, rate=f"{done / max(1e-9, time.monotonic() - start):.0f}"
+            )
 
         yield update
 

@@ -29,8 +29,9 @@ def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
 
 def indexed(done: Indexed) -> Iterable[str]:
     """What `index` and `reembed` did."""
-    yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged in this run"
-    yield f"{done.embedded} texts embedded in {done.seconds:.1f} s ({done.documents_per_second:.0f} documents/s), space {done.space.fingerprint[:12]}"
+    yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"
+    rate = f"{done.documents_per_second:.0f} documents/s"
+    yield f"{done.embedded} texts embedded, {done.seconds:.1f} s ({rate}), space {done.space.fingerprint[:12]}"
     if done.truncated:
         yield f"{done.truncated} texts were longer than the model reads, and were cut"
     yield from _skips(done.skipped)
@@ -39,7 +40,8 @@ def indexed(done: Indexed) -> Iterable[str]:
 def inspected(found: Inspected) -> Iterable[str]:
     """What `inspect` found."""
     yield f"{found.documents} documents, {found.passages} passages ({found.split} documents would be split)"
-    yield f"tokens: {found.tokens.total} in all; a document has {found.tokens.p50} (median), {found.tokens.p95} (95 %), {found.tokens.longest} (longest)"
+    tokens = found.tokens
+    yield f"tokens: {tokens.total} in all; a document has {tokens.p50} (median), {tokens.p95} (95 %), {tokens.longest} (longest)"
     largest = max(found.tokens.histogram.values(), default=1)
     for power, count in found.tokens.histogram.items():
         yield f"  up to {power:>7} tokens  {'#' * -(-40 * count // largest):<40} {count}"

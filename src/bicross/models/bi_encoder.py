@@ -30,8 +30,7 @@ class BiEncoder:
         self._pad = int(folder.config.get("pad_token_id") or 0)
         model = _model(folder)
         self._network = Network(model, precision or best_precision())
-        similarity = folder.similarity if not folder.normalise else "cosine"
-        self.space = Space(folder.fingerprint(), int(model.outputs[0].partial_shape[1].get_length()), similarity)
+        self.space = Space(folder.fingerprint(), int(model.outputs[0].partial_shape[1].get_length()), folder.similarity)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, (len(texts), dim)."""

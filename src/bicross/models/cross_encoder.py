@@ -34,7 +34,9 @@ class CrossEncoder:
         scores = np.empty(len(pairs), dtype=np.float32)
 
         def encode(start: int, stop: int) -> list[Encoding]:
-            encodings = self._tokenizer.encode_batch([(self.folder.query_prompt + query, document) for query, document in pairs[start:stop]])
+            encodings = self._tokenizer.encode_batch(
+                [(self.folder.query_prompt + query, document) for query, document in pairs[start:stop]]
+            )
             self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
             return encodings
 

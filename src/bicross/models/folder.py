@@ -1,4 +1,4 @@
-"""What a model folder says about itself: architecture, pooling, prompts, length, similarity, in any layout that sentence-transformers writes."""
+"""What a model folder says about itself: architecture, pooling, prompts, length; in any layout that sentence-transformers writes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bicross.models.weights import weight_files
 
 _POOLING_FLAGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
 _PROMPT_NAMES = {"query": ("query", "search_query", "question"), "document": ("document", "passage", "search_document", "corpus")}
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")  # what `graph` builds from weights
 UNLIMITED = 512  # what a model without any stated length is cut at
 
 
@@ -42,7 +43,11 @@ class ModelFolder:
     def fingerprint(self) -> str:
         """sha256 over all that decides a number: weights or graph, tokenizer, configuration, pooling, prompts, normalisation, length."""
         graph = self.graph_file()
-        files = weight_files(self.path) if graph is None else [graph, *graph.parent.glob(graph.stem + ".bin"), *graph.parent.glob(graph.name + "_data")]
+        files = (
+            weight_files(self.path)
+            if graph is None
+            else [graph, *graph.parent.glob(graph.stem + ".bin"), *graph.parent.glob(graph.name + "_data")]
+        )
         digest = hashlib.sha256()
         for path in [*files, self.path / "tokenizer.json"]:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -60,22 +65,24 @@ def read_folder(path: Path) -> ModelFolder:
     """
     for needed in ("config.json", "tokenizer.json"):
         if not (path / needed).is_file():
-            raise ModelNotFound(f"{path} has no {needed}. Expected a model folder with config.json, tokenizer.json and model.safetensors (or onnx/model.onnx).")
+            raise ModelNotFound(
+                f"{path} has no {needed}. Expected a model folder: config.json, tokenizer.json, and model.safetensors or onnx/model.onnx."
+            )
     config = _json(path / "config.json")
     extra = _json(path / "config_sentence_transformers.json")
-    modules = _modules(path)
-    pooling, normalise = _pooling(path, modules)
+    pooling, scaled = _pooling(path, _modules(path))
+    similarity = "dot" if extra.get("similarity_fn_name") in ("dot", "dot_score") and not scaled else "cosine"
     prompts = extra.get("prompts") or {}
     architecture = " ".join(config.get("architectures") or [])
     return ModelFolder(
         path=path,
         config=config,
         pooling=pooling,
-        normalise=normalise,
+        normalise=similarity == "cosine",
         query_prompt=_prompt(prompts, "query", extra.get("default_prompt_name")),
         document_prompt=_prompt(prompts, "document", extra.get("default_prompt_name")),
         max_tokens=_max_tokens(path, config),
-        similarity="dot" if extra.get("similarity_fn_name") in ("dot", "dot_score") else "cosine",
+        similarity=similarity,
         is_reranker="SequenceClassification" in architecture or extra.get("model_type") == "CrossEncoder",
         notes=_json(path / "bicross.json"),
     )
@@ -97,11 +104,16 @@ def _modules(path: Path) -> list[tuple[str, Path]]:
     """(class name, folder) of each module; a plain transformer has none. Only names are read: no code is ever loaded."""
     if not (path / "modules.json").is_file():
         return []
-    rows = json.loads((path / "modules.json").read_text("utf-8"))
-    modules = [(str(row["type"]).rsplit(".", 1)[-1], path / str(row["path"])) for row in rows]
+    try:
+        rows = json.loads((path / "modules.json").read_text("utf-8"))
+        modules = [(str(row["type"]).rsplit(".", 1)[-1], path / str(row["path"])) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path / 'modules.json'} is not a list of modules ({error}). Copy or download the model again.") from error
     for name, _ in modules:
         if name not in ("Transformer", "Pooling", "Normalize"):
-            raise InputError(f"{path} has a module {name}; this runtime knows Transformer, Pooling and Normalize. Run `bicross export` on it first.")
+            raise InputError(
+                f"{path} has a module {name}; this runtime knows Transformer, Pooling and Normalize. Run `bicross export` on it first."
+            )
     return modules
 
 
@@ -113,24 +125,33 @@ def _pooling(path: Path, modules: list[tuple[str, Path]]) -> tuple[str, bool]:
     for name, folder in modules:
         if name == "Pooling":
             config = _json(folder / "config.json")
-            modes = [config["pooling_mode"]] if "pooling_mode" in config else [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)]
+            modes = (
+                [config["pooling_mode"]]
+                if "pooling_mode" in config
+                else [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)]
+            )
             others = [flag for flag, on in config.items() if flag.startswith("pooling_mode_") and on and flag not in _POOLING_FLAGS]
+            others += ["leaving the prompt out"] if config.get("include_prompt") is False else []
             if len(modes) != 1 or others or modes[0] not in _POOLING_FLAGS.values():
-                raise InputError(f"{path} pools by {modes + others}; expected exactly one of mean, cls, max. Run `bicross export` on it first.")
+                raise InputError(
+                    f"{path} pools by {modes + others}; expected exactly one of mean, cls, max. Run `bicross export` on it first."
+                )
             return modes[0], normalise
     return "mean", normalise
 
 
 def _prompt(prompts: Mapping[str, str], side: str, default: str | None) -> str:
-    for name in _PROMPT_NAMES[side]:
-        if prompts.get(name):
-            return prompts[name]
-    return prompts.get(default, "") if default else ""
+    """The side's own prompt, an empty one too; the default stands only where the side has none, as in sentence-transformers."""
+    stated = [prompts[name] or "" for name in _PROMPT_NAMES[side] if name in prompts]
+    return next(filter(None, stated), "" if stated else prompts.get(default or "", ""))
 
 
 def _max_tokens(path: Path, config: Mapping[str, Any]) -> int:
     """The smallest stated limit, special tokens counted; RoBERTa's table has pad + 1 rows that are no positions."""
-    stated = [_json(path / "sentence_bert_config.json").get("max_seq_length"), _json(path / "tokenizer_config.json").get("model_max_length")]
+    stated = [
+        _json(path / "sentence_bert_config.json").get("max_seq_length"),
+        _json(path / "tokenizer_config.json").get("model_max_length"),
+    ]
     positions = config.get("max_position_embeddings")
     if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
         positions -= config.get("pad_token_id", 1) + 1

@@ -19,7 +19,7 @@ from openvino import opset13 as op
 from bicross.errors import InputError
 from bicross.models.weights import Weights
 
-FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
+_NEEDED = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "layer_norm_eps")
 _ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 
@@ -95,15 +95,20 @@ class _Builder:
     """Layers by the names that the weights have."""
 
     def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+        if absent := [key for key in _NEEDED if key not in config]:
+            raise InputError(f"The model's config.json has no {', '.join(absent)}; copy or download the model again.")
         self.weights, self.config = weights, config
         self.heads, self.epsilon = config["num_attention_heads"], config["layer_norm_eps"]
         self.width = config["hidden_size"] // self.heads
 
     def weight(self, name: str) -> Node:
+        node = _const(self.array(name))
+        return node if self.array(name).dtype == np.float32 else op.convert(node, "f32")
+
+    def array(self, name: str) -> NDArray[np.generic]:
         if name not in self.weights:
-            raise InputError(f"The model has no weight {name!r}; its folder is incomplete, or it is not the {self.config['model_type']} that config.json says.")
-        node = _const(self.weights[name])
-        return node if self.weights[name].dtype == np.float32 else op.convert(node, "f32")
+            raise InputError(f"The model has no weight {name!r}; its folder is not whole, or it is no {self.config['model_type']}.")
+        return self.weights[name]
 
     def linear(self, x: Node, name: str) -> Node:
         return op.add(op.matmul(x, self.weight(name + ".weight"), False, True), self.weight(name + ".bias"))
@@ -116,15 +121,19 @@ class _Builder:
         axis = _const(np.int64(0))
         length = op.gather(op.shape_of(ids), _const(np.int64(1)), axis)
         # RoBERTa counts positions from pad + 1; texts are padded on the right, so the index is the position.
-        offset = 0 if self.config["model_type"] == "bert" else self.config["pad_token_id"] + 1
+        offset = 0 if self.config["model_type"] == "bert" else self.config.get("pad_token_id", 1) + 1
         positions = op.range(_const(np.int64(offset)), op.add(length, _const(np.int64(offset))), _const(np.int64(1)), "i64")  # (T,)
-        words = op.gather(_const(self.weights["embeddings.word_embeddings.weight"]), ids, axis)  # (B, T, H)
-        kinds = op.gather(self.weight("embeddings.token_type_embeddings.weight"), types, axis)
+        words = op.gather(_const(self.array("embeddings.word_embeddings.weight")), ids, axis)  # (B, T, H)
+        # RoBERTa knows one type, whatever the tokenizer numbers the second text of a pair.
+        known = op.minimum(types, _const(np.int64(len(self.array("embeddings.token_type_embeddings.weight")) - 1)))
+        kinds = op.gather(self.weight("embeddings.token_type_embeddings.weight"), known, axis)
         places = op.gather(self.weight("embeddings.position_embeddings.weight"), positions, axis)  # (T, H)
         return self.norm(op.add(op.add(op.convert(words, "f32"), kinds), places), "embeddings.LayerNorm")
 
     def layer(self, name: str, x: Node, bias: Node) -> Node:
-        query, key, value = (self._split(self.linear(x, f"{name}attention.self.{part}")) for part in ("query", "key", "value"))  # (B, N, T, D)
+        query, key, value = (
+            self._split(self.linear(x, f"{name}attention.self.{part}")) for part in ("query", "key", "value")
+        )  # (B, N, T, D)
         mixed = op.transpose(op.scaled_dot_product_attention(query, key, value, bias), _ints(0, 2, 1, 3))  # (B, T, N, D)
         mixed = op.reshape(mixed, _ints(0, 0, self.heads * self.width), True)  # (B, T, H)
         x = self.norm(op.add(x, self.linear(mixed, f"{name}attention.output.dense")), f"{name}attention.output.LayerNorm")
@@ -139,7 +148,9 @@ class _Builder:
         if name == "relu":
             return op.relu(x)
         if name not in _ACTIVATIONS:
-            raise InputError(f"Activation {name!r} is not known; expected relu, {', '.join(_ACTIVATIONS)}: run `bicross export` on the model first.")
+            raise InputError(
+                f"Activation {name!r} is not known; expected relu, {', '.join(_ACTIVATIONS)}: run `bicross export` on the model first."
+            )
         return op.gelu(x, _ACTIVATIONS[name])
 
 

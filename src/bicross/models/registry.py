@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,8 +9,7 @@ from typing import Any, Protocol
 from tokenizers import Tokenizer
 
 from bicross.errors import InputError, ModelNotFound
-from bicross.models.folder import ModelFolder, read_folder
-from bicross.models.graph import FAMILIES
+from bicross.models.folder import FAMILIES, ModelFolder, read_folder
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.protocols import Encoder, Scorer
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
@@ -65,10 +63,7 @@ def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) ->
         return HashedScorer()
     from bicross.models.cross_encoder import CrossEncoder  # OpenVINO is loaded only when a real model is
 
-    folder = _supported(find(name))
-    if not folder.is_reranker:
-        raise InputError(f"{name} is a bi-encoder; expected a reranker (cross-encoder). Did you mean --encoder {name}?")
-    return CrossEncoder(folder, precision)
+    return CrossEncoder(_supported(_reranker(name)), precision)
 
 
 def load_late_interaction(encoder: Encoder) -> Scorer | None:
@@ -82,8 +77,12 @@ def load_late_interaction(encoder: Encoder) -> Scorer | None:
 
 
 def notes(name: str) -> Mapping[str, Any]:
-    """What a model's folder says for Bicross (bicross.json): fitted weights and calibration; nothing for models without."""
-    return {} if name == HASHED else find(name).notes
+    """What a reranker's folder says for Bicross (bicross.json): fitted weights and calibration; nothing for models without.
+
+    Raises:
+        ModelNotFound, InputError: as `load_reranker` does of the name.
+    """
+    return {} if name == HASHED else _reranker(name).notes
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -93,7 +92,7 @@ def describe(name: str) -> dict[str, Any]:
         ModelNotFound: there is no such model, or it has no folder.
     """
     if name == HASHED:
-        raise ModelNotFound(f"{HASHED} has no folder: it has no weights. Expected a model folder or one of {STARTER_ENCODER}, {STARTER_RERANKER}.")
+        raise ModelNotFound(f"{HASHED} has no weights and no folder. Expected a model folder, {STARTER_ENCODER} or {STARTER_RERANKER}.")
     folder = find(name)
     card = folder.path / "README.md"
     return {
@@ -124,6 +123,13 @@ def find(name: str) -> ModelFolder:
     return read_folder(_fetch(name))
 
 
+def _reranker(name: str) -> ModelFolder:
+    folder = find(name)
+    if not folder.is_reranker:
+        raise InputError(f"{name} is a bi-encoder; expected a reranker (cross-encoder). Did you mean --encoder {name}?")
+    return folder
+
+
 def _fetch(name: str) -> Path:
     from huggingface_hub import snapshot_download  # slow to import, and needed only here
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -132,8 +138,8 @@ def _fetch(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=_PATTERNS, etag_timeout=10))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         raise ModelNotFound(
-            f"Model {name!r} is not in the local cache, and the hub could not give it ({type(error).__name__}). Copy its folder here from a machine "
-            f"that has it and give the path, or use the pair that ships with Bicross: {STARTER_ENCODER}, {STARTER_RERANKER}."
+            f"Model {name!r} is not in the local cache, and the hub could not give it ({type(error).__name__}). Copy its folder here "
+            f"from a machine that has it and give the path, or use the pair that ships with Bicross: {STARTER_ENCODER}, {STARTER_RERANKER}."
         ) from error
 
 
@@ -141,7 +147,7 @@ def _supported(folder: ModelFolder) -> ModelFolder:
     family = folder.config.get("model_type")
     if folder.graph_file() is None and family not in FAMILIES:
         raise InputError(
-            f"{folder.path} is a {family!r} model; this runtime builds {', '.join(FAMILIES)}, and reads ONNX and OpenVINO files as they are. "
-            f"Convert it once: pip install 'bicross[train]' && bicross export {folder.path} --into {os.path.basename(folder.path)}-openvino"
+            f"{folder.path} is a {family!r} model; this runtime builds {', '.join(FAMILIES)}, and reads ONNX and OpenVINO files. "
+            f"Convert it once: pip install 'bicross[train]' && bicross export {folder.path} --into {folder.path.name}-openvino"
         )
     return folder

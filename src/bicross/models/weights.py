@@ -19,16 +19,29 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model folder, one or many shards.
 
     Raises:
-        ModelNotFound: there is none; pickled weights (`pytorch_model.bin`) are named but never read.
+        ModelNotFound: there is none, or a shard is missing; pickled weights (`pytorch_model.bin`) are named but never read.
+        InputError: the index of shards is not one.
     """
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        return sorted({folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
+        return _shards(index)
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
     pickled = (folder / "pytorch_model.bin").is_file()
     found = "only pytorch_model.bin, which is a pickle and is never opened" if pickled else "no model.safetensors"
-    raise ModelNotFound(f"{folder} has {found}. Expected safetensors, onnx/model.onnx or an OpenVINO model: save the model again as safetensors.")
+    raise ModelNotFound(
+        f"{folder} has {found}. Expected safetensors, onnx/model.onnx or an OpenVINO model: save the model again as safetensors."
+    )
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{index} is not an index of shards ({error!r}). Copy or download the model again.") from error
+    if absent := [name for name in names if not (index.parent / name).is_file()]:
+        raise ModelNotFound(f"{index.parent} lacks {', '.join(absent)}, which {index.name} names. Copy or download the model again.")
+    return [index.parent / name for name in names]
 
 
 def read_weights(folder: Path) -> Weights:

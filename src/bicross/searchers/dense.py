@@ -22,7 +22,8 @@ class DenseSearcher:
         if encoder.space != corpus.space:
             raise SpaceMismatch(
                 f"The collection's vectors are of space {corpus.space.fingerprint[:12]} ({corpus.space.dim} dimensions), the encoder's of "
-                f"{encoder.space.fingerprint[:12]} ({encoder.space.dim}). Use the encoder that made them, or run `bicross reembed COLLECTION --encoder NAME`."
+                f"{encoder.space.fingerprint[:12]} ({encoder.space.dim}). Use the encoder that made them, or run "
+                "`bicross reembed COLLECTION --encoder NAME`."
             )
         self._encoder, self._corpus, self._stopwatch = encoder, corpus, stopwatch
 

@@ -36,5 +36,6 @@ class FusedSearcher:
                 merged[hit.doc_id] = Hit(hit.doc_id, other.score + gain, passage, {**other.stages, **hit.stages})
         ranked = best_first(merged.values())[:k]
         return tuple(
-            Hit(hit.doc_id, hit.score, hit.passage, {**hit.stages, "fused": Stage(rank, hit.score)}) for rank, hit in enumerate(ranked, start=1)
+            Hit(hit.doc_id, hit.score, hit.passage, {**hit.stages, "fused": Stage(rank, hit.score)})
+            for rank, hit in enumerate(ranked, start=1)
         )

@@ -18,7 +18,9 @@ def rank_documents(propose: Propose, corpus: Corpus, queries: Sequence[Query], k
     rows, passages = list(range(len(queries))), 2 * k
     while rows:
         keys, scores = propose(rows, passages)  # each (rows, passages)
-        rankings = [_documents(row_keys, row_scores, corpus, k, stage) for row_keys, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)]
+        rankings = [
+            _documents(row_keys, row_scores, corpus, k, stage) for row_keys, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
+        ]
         short = []
         for row, row_keys, ranking in zip(rows, keys, rankings, strict=True):
             found[queries[row].id] = ranking

@@ -59,7 +59,9 @@ class RerankedSearcher:
 
     def _order(self, candidates: list[Hit], rest: Ranking) -> Ranking:
         finals = combine(candidates, self._weights).tolist() if candidates else []
-        ranked = best_first(replace(hit, score=score, probability=self._probability(hit)) for hit, score in zip(candidates, finals, strict=True))
+        ranked = best_first(
+            replace(hit, score=score, probability=self._probability(hit)) for hit, score in zip(candidates, finals, strict=True)
+        )
         floor = ranked[-1].score if ranked else 0.0
         return ranked + tuple(replace(hit, score=floor - STEP * place) for place, hit in enumerate(rest, start=1))
 

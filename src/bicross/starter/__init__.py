@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from bicross import durable
-from bicross.errors import Damaged
+from bicross.errors import Damaged, StoreError
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 
 HERE = Path(__file__).parent
@@ -31,11 +31,18 @@ def unpacked(name: str) -> Path:
     stamp = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files.values())).hexdigest()
     target = cache() / f"{source.name}-{stamp[:16]}"
     if not _whole(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make(target.parent)
         with durable.lock(target.parent / f"{source.name}.lock", wait=60):
             if not _whole(target):
                 _unpack(files, target)
     return target
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"Cannot make {folder}, where models are unpacked: {error.strerror}. Name a folder in BICROSS_CACHE.") from error
 
 
 def cache() -> Path:
