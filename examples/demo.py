@@ -38,7 +38,7 @@ def main() -> None:
         with bar() as progress:
             done = pipeline.index([source], collection, progress=progress)
         print(
-            f"\n== XQuAD {language}: {done.documents} documents, {done.passages} passages; {done.embedded} embedded in {done.seconds:.1f} s\n"
+            f"\n== XQuAD {language}: {done.documents} documents, {done.passages} passages; {done.embedded} embedded, {done.seconds:.1f} s\n"
         )
         opened = pipeline.open_collection(collection)
         ask(opened, questions)

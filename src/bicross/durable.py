@@ -122,8 +122,9 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
                 owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise Locked(f"{path.parent} is being written by process {owner}; wait for it to end and run again.")
             time.sleep(0.05)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with _explained(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(handle)

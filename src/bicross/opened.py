@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bicross.collection.store import Collection
+from bicross.data.lines import SURROGATE
 from bicross.errors import InputError
 from bicross.models import registry
 from bicross.protocols import Scorer, Searcher
@@ -55,14 +56,20 @@ class OpenCollection:
         for text in texts:
             if not text.strip():
                 raise InputError("A question is empty; expected some words.")
+            if not text.isascii() and SURROGATE.search(text):
+                raise InputError(f"The question {text!a} holds a lone surrogate; expected text.")
         queries = [Query(str(number), text) for number, text in enumerate(texts)]
         stopwatch = Stopwatch()
-        found = self.rank(queries, settings, stopwatch)
+        found = self.rank(queries, self.all_candidates(settings), stopwatch)
         with self._view.snapshot():
-            titles = self._view.titles({hit.doc_id for ranking in found.values() for hit in ranking})
+            titles = self._view.titles({hit.doc_id for ranking in found.values() for hit in ranking[: settings.k]})
         depth = self.depth(settings)
-        answers = [Answer(query.text, found[query.id], titles, min(depth, len(found[query.id]))) for query in queries]
+        answers = [Answer(query.text, found[query.id][: settings.k], titles, min(depth, len(found[query.id]))) for query in queries]
         return Answers(tuple(answers), stopwatch.seconds)
+
+    def all_candidates(self, settings: SearchSettings) -> SearchSettings:
+        """The same search, but with every candidate that was reranked among its hits."""
+        return settings.model_copy(update={"k": max(settings.k, self.depth(settings))})
 
     def rank(self, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch) -> Mapping[str, Ranking]:
         """The rankings themselves, all in one state of the collection."""

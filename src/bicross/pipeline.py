@@ -7,6 +7,7 @@ questions with known answers -> measures                           evaluate, com
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -60,17 +61,21 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
         InputError: a source, model or setting is not what it should be. StoreError: the collection cannot be written.
     """
     start = time.perf_counter()
-    rows = read_documents(sources, settings.columns)
-    if not Collection.exists(into):
+    chunks = _chunks(read_documents(sources, settings.columns))
+    first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
+    encoder = None if Collection.exists(into) else registry.load_encoder(settings.encoder or STARTER_ENCODER)
+    if encoder is not None:
         Collection.create(into, _facts(settings))
     with Collection.write(into) as writer, writer.job("index", {"sources": [str(source) for source in sources]}):
-        _keep_facts(writer, settings)
-        encoder = registry.load_encoder(writer.facts.encoder)
-        writer.register_space(encoder.space, writer.facts.encoder)
+        name = settings.encoder or writer.facts.encoder
+        encoder = encoder or registry.load_encoder(name)
+        if writer.space is None:
+            writer.register_space(encoder.space, name)
         writer.require(encoder.space)
+        _keep_facts(writer, settings)
         splitter = _splitter(encoder, writer.facts.passage_tokens)
         expected, seen, changed, embedded, skipped = count_documents(sources), 0, 0, 0, []
-        for documents, skips in _chunks(rows):
+        for documents, skips in itertools.chain([first], chunks):
             skipped += skips
             known = writer.unchanged(documents)
             fresh = [document for document in documents if document.id not in known]
@@ -120,14 +125,12 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
 
 def _facts(settings: IndexSettings) -> Facts:
     encoder, reranker = settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER
-    return Facts(encoder, reranker, "auto", settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker))
+    return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker))
 
 
 def _keep_facts(writer: Writer, settings: IndexSettings) -> None:
-    """Settings given for a collection that is there already: the encoder must be its own, the others are changed."""
+    """Settings given for a collection that is there already change it, all but the encoder."""
     facts = writer.facts
-    if settings.encoder not in (None, facts.encoder):
-        writer.require(registry.load_encoder(settings.encoder).space)
     reranker, tokens = settings.reranker or facts.reranker, settings.passage_tokens or facts.passage_tokens
     if (reranker, tokens) != (facts.reranker, facts.passage_tokens):
         weights = _weights(facts.encoder, reranker) if reranker != facts.reranker else facts.weights
@@ -263,6 +266,14 @@ def models_show(name: str) -> dict[str, Any]:
     return registry.describe({"encoder": STARTER_ENCODER, "reranker": STARTER_RERANKER}.get(name, name))
 
 
+def export(source: str, into: Path) -> dict[str, Any]:
+    """Convert a model of any family once, so that the runtime reads it. Needs the extra `train`."""
+    from bicross.training.export import export as traced  # torch is loaded for this verb only
+
+    difference = traced(registry.find(source).path, into)
+    return {"path": str(into), "largest_difference": difference}
+
+
 # --- measure -------------------------------------------------------------------------------------------------------
 
 
@@ -287,17 +298,15 @@ def evaluate(
     stopwatch = Stopwatch()
     found: dict[str, Ranking] = {}
     for start in range(0, len(judged), BATCH_QUESTIONS):
-        found.update(collection.rank(judged[start : start + BATCH_QUESTIONS], settings, stopwatch))
+        found.update(collection.rank(judged[start : start + BATCH_QUESTIONS], collection.all_candidates(settings), stopwatch))
         progress("questions", len(found), len(judged))
-    depth = collection.depth(settings)
-    recalled = {query: _as_recalled(ranking) for query, ranking in found.items()} if depth else found
-    run = Run(settings.stage, found)
-    measured = report(run, qrels, measuring, Run("recalled", recalled), _latency(collection, judged, settings))
+    run = Run(settings.stage, {query: ranking[: settings.k] for query, ranking in found.items()})
+    measured = report(run, qrels, measuring, Run("recalled", found), _latency(collection, judged, settings))
     if run_path is not None:
         write_run(run_path, run)
     return Evaluated(
         stage=settings.stage,
-        depth=depth,
+        depth=collection.depth(settings),
         queries=len(judged),
         measures=measured.means,
         confidence=measured.confidence,
@@ -322,10 +331,6 @@ def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, l
     silent_ids = sorted(set(qrels) - {query.id for query in judged})
     skipped += [Skip(query, f"it is judged in {qrels_path}, but {queries_path} has no text for it") for query in silent_ids]
     return judged, {query.id: qrels[query.id] for query in judged}, skipped
-
-
-def _as_recalled(ranking: Ranking) -> Ranking:
-    return tuple(sorted(ranking, key=lambda hit: hit.stages["fused"].rank))
 
 
 def _latency(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings) -> list[float]:

@@ -35,7 +35,7 @@ def test_a_change_of_title_or_meta_alone_is_a_change(tmp_path: Path) -> None:
         assert writer.unchanged([Document("a", "text", "title", {"from": "a"})]) == {"a"}
         assert writer.unchanged([Document("a", "text", "Title", {"from": "a"})]) == set()
         assert writer.unchanged([Document("a", "text", "title", {"from": "b"})]) == set()
-        writer.set_facts(Facts("first/encoder", "first/reranker", "auto", 128))
+        writer.set_facts(Facts("first/encoder", "first/reranker", 128))
         assert writer.unchanged([Document("a", "text", "title", {"from": "a"})]) == set()
     assert Collection.open(tmp_path / "c").view().facts.passage_tokens == 128
 

@@ -19,7 +19,7 @@ from bicross.vectors import Vectors, unit
 ROOT = Path(__file__).parents[2]
 SPACE = Space("aa" * 32, 8)
 OTHER = Space("bb" * 32, 8)
-FACTS = Facts("first/encoder", "first/reranker", "auto", 256, {"lexical": 0.5})
+FACTS = Facts("first/encoder", "first/reranker", 256, {"lexical": 0.5})
 
 
 def vector(text: str, space: Space = SPACE) -> Vectors:

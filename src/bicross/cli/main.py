@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bicross.errors import BicrossError
+from bicross.errors import BicrossError, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -219,12 +219,24 @@ def models_show(
     show.out(pipeline.models_show(name), as_json, show.fields)
 
 
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A model folder, or a hub's name.")],
+    into: Annotated[Path, typer.Option("--into", help="The new folder.")],
+    as_json: Json = False,
+) -> None:
+    """Convert a model of any family once, so that it runs without torch. Needs the extra `train`."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.export(model, into), as_json, show.fields)
+
+
 def _settings(kind: str, **values: Any) -> Any:
     """A settings object; what is wrong with a value is said in one line."""
     from pydantic import ValidationError
 
     from bicross import settings
-    from bicross.errors import InputError
 
     try:
         return getattr(settings, kind)(**values)
@@ -236,12 +248,22 @@ def _settings(kind: str, **values: Any) -> Any:
 
 
 def _depth(text: str) -> str | int:
-    return int(text) if text.lstrip("-").isdigit() else text
+    try:
+        return int(text)
+    except ValueError:
+        return text  # auto; what else it may be is refused with the other settings
+
+
+def _check_arguments() -> None:
+    for argument in sys.argv:
+        if any("\udc80" <= character <= "\udcff" for character in argument):  # how Python holds bytes that are not UTF-8
+            raise InputError(f"The argument {argument!a} is not UTF-8; rename the file, or change the terminal's encoding.")
 
 
 def main() -> None:
     """The console script: our errors become one line on stderr and their exit code."""
     try:
+        _check_arguments()
         app()
     except BicrossError as error:
         print(f"bicross: {error}", file=sys.stderr)

@@ -16,12 +16,11 @@ from bicross.records import Space
 class Facts:
     """How the documents are read: set when the collection is made. Lengths are tokens of the encoder.
 
-    `encoder` and `reranker` are names of models, `language` says how words are found, `weights` combine the stages (JSON).
+    `encoder` and `reranker` are names of models, `weights` combine the stages (JSON).
     """
 
     encoder: str
     reranker: str
-    language: str
     passage_tokens: int
     weights: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,7 +44,7 @@ class State:
         number, space, encoder = 0, None, meta["encoder"]
         if meta["active"] is not None:
             number, space, encoder = read_spaces(db, path)[meta["active"]]
-        facts = Facts(encoder, meta["reranker"], meta["language"], meta["passage_tokens"], meta["weights"])
+        facts = Facts(encoder, meta["reranker"], meta["passage_tokens"], meta["weights"])
         return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta["previous"])
 
     def searched(self, path: Path) -> Space:
