@@ -267,7 +267,7 @@ def main() -> None:
         app()
     except BicrossError as error:
         print(f"bicross: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -36,7 +36,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        names = sorted(set(map(str, json.loads(index.read_text("utf-8"))["weight_map"].values())))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{index} is not an index of shards ({error!r}). Copy or download the model again.") from error
     if absent := [name for name in names if not (index.parent / name).is_file()]:
