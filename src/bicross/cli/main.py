@@ -13,6 +13,7 @@ import typer
 
 from bicross.errors import BicrossError, InputError
 
+INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
@@ -271,9 +272,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("bicross: interrupted; what was committed is kept. Run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("bicross: interrupted; what was committed is kept. Run the same command again to go on.", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":
