@@ -1,4 +1,4 @@
-"""`bicross`: every verb, one contract. `--json` prints one object on stdout; 0 is success, 2 bad input, 1 failure.
+"""`bicross`: every verb, one contract. `--json` prints one object on stdout; exit code 0 is success, 2 what the message tells how to mend.
 
 Only what the asked command needs is imported, so that `bicross --help` is fast.
 """

@@ -40,7 +40,7 @@ class CrossEncoder:
             self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
             return encodings
 
-        for positions, _, rows in run_sorted(self._network, encode, len(pairs), self._pad):
+        for positions, _, rows in run_sorted(self._network, encode, len(pairs), self._pad, pair_types=self.folder.pair_types):
             scores[positions] = rows[:, 0]
         return scores
 

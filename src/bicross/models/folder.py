@@ -20,7 +20,10 @@ UNLIMITED = 512  # what a model without any stated length is cut at
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model on disk. `max_tokens` counts special tokens too; `notes` is the model's own bicross.json (calibration, fitted weights)."""
+    """A model on disk. `max_tokens` counts special tokens too; `pair_types`: the second text of a pair is of type 1.
+
+    `notes` is the model's own bicross.json (calibration, fitted weights).
+    """
 
     path: Path
     config: Mapping[str, Any]
@@ -31,6 +34,7 @@ class ModelFolder:
     max_tokens: int
     similarity: str
     is_reranker: bool
+    pair_types: bool
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def graph_file(self) -> Path | None:
@@ -51,7 +55,16 @@ class ModelFolder:
         digest = hashlib.sha256()
         for path in [*files, self.path / "tokenizer.json"]:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-        reading = [self.pooling, self.normalise, self.query_prompt, self.document_prompt, self.max_tokens, self.similarity, self.config]
+        reading: list[object] = [
+            self.pooling,
+            self.normalise,
+            self.query_prompt,
+            self.document_prompt,
+            self.max_tokens,
+            self.similarity,
+            self.config,
+        ]
+        reading += [self.pair_types] if self.is_reranker else []
         digest.update(json.dumps(reading, sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -84,6 +97,7 @@ def read_folder(path: Path) -> ModelFolder:
         max_tokens=_max_tokens(path, config),
         similarity=similarity,
         is_reranker="SequenceClassification" in architecture or extra.get("model_type") == "CrossEncoder",
+        pair_types=_pair_types(path, config),
         notes=_json(path / "bicross.json"),
     )
 
@@ -112,7 +126,8 @@ def _modules(path: Path) -> list[tuple[str, Path]]:
     for name, _ in modules:
         if name not in ("Transformer", "Pooling", "Normalize"):
             raise InputError(
-                f"{path} has a module {name}; this runtime knows Transformer, Pooling and Normalize. Run `bicross export` on it first."
+                f"{path} has a module {name}, which this runtime does not have; expected Transformer, Pooling and Normalize only. "
+                "Use another model, or one saved without it."
             )
     return modules
 
@@ -134,7 +149,7 @@ def _pooling(path: Path, modules: list[tuple[str, Path]]) -> tuple[str, bool]:
             others += ["leaving the prompt out"] if config.get("include_prompt") is False else []
             if len(modes) != 1 or others or modes[0] not in _POOLING_FLAGS.values():
                 raise InputError(
-                    f"{path} pools by {modes + others}; expected exactly one of mean, cls, max. Run `bicross export` on it first."
+                    f"{path} pools by {modes + others}; expected exactly one of mean, cls, max. Use another model, or one saved so."
                 )
             return modes[0], normalise
     return "mean", normalise
@@ -144,6 +159,14 @@ def _prompt(prompts: Mapping[str, str], side: str, default: str | None) -> str:
     """The side's own prompt, an empty one too; the default stands only where the side has none, as in sentence-transformers."""
     stated = [prompts[name] or "" for name in _PROMPT_NAMES[side] if name in prompts]
     return next(filter(None, stated), "" if stated else prompts.get(default or "", ""))
+
+
+def _pair_types(path: Path, config: Mapping[str, Any]) -> bool:
+    """As transformers decides it: the folder says which inputs the tokenizer gives, or else its class does."""
+    tokenizer = _json(path / "tokenizer_config.json")
+    given = tokenizer.get("model_input_names")
+    kind = tokenizer.get("tokenizer_class") or config.get("tokenizer_class") or config.get("model_type") or ""
+    return "token_type_ids" in given if given else kind.lower().startswith(("bert", "deberta", "electra"))
 
 
 def _max_tokens(path: Path, config: Mapping[str, Any]) -> int:

@@ -32,7 +32,7 @@ def bert(config: Mapping[str, Any], weights: Weights) -> tuple[list[Node], Node]
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
         raise InputError(f"This {config['model_type']} model has relative positions or is a decoder: run `bicross export` on it first.")
     build = _Builder(config, _strip_prefix(weights))
-    inputs = [op.parameter([-1, -1], np.int64, name) for name in ("input_ids", "attention_mask", "token_type_ids")]  # (B, T)
+    inputs = [op.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask", "token_type_ids")]  # (B, T)
     ids, mask, types = inputs
     hidden = build.embeddings(ids, types)  # (B, T, H)
     visible = op.convert(mask, "f32")  # (B, T)
@@ -71,9 +71,9 @@ def read(file: Path, output: str, rank: int) -> tuple[list[Node], Node]:
     named = [port for port in model.outputs if output in port.names] or [port for port in model.outputs if port.partial_shape.rank == rank]
     if len(named) != 1:
         raise InputError(f"{file} has outputs {[sorted(port.names) for port in model.outputs]}; expected one named {output!r}.")
-    by_name = {port.any_name: port.get_node() for port in model.inputs}
+    by_name = {name: port.get_node() for port in model.inputs for name in port.names}
     order = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in by_name]
-    if len(order) < 2 or len(order) != len(by_name):
+    if len(order) < 2 or len(order) != len(model.inputs):
         raise InputError(f"{file} has inputs {sorted(by_name)}; expected input_ids, attention_mask and perhaps token_type_ids.")
     return [by_name[name] for name in order], named[0].get_node().input_value(0)
 

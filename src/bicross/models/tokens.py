@@ -31,7 +31,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 
 def run_sorted(
-    network: Network, encode: Callable[[int, int], list[Encoding]], count: int, pad: int, output: int = 0
+    network: Network, encode: Callable[[int, int], list[Encoding]], count: int, pad: int, output: int = 0, pair_types: bool = False
 ) -> Iterator[tuple[Sequence[int], Sequence[int], Output]]:
     """Compute `count` inputs; `encode(start, stop)` tokenizes some of them.
 
@@ -41,16 +41,18 @@ def run_sorted(
         encodings = encode(start, min(start + WINDOW, count))
         lengths = [len(encoding.ids) for encoding in encodings]
         groups = token_batches(lengths, network.streams)
-        outputs = network.run((to_arrays([encodings[i] for i in group], pad) for group in groups), output)
+        outputs = network.run((to_arrays([encodings[i] for i in group], pad, pair_types) for group in groups), output)
         for group, rows in zip(groups, outputs, strict=True):
             yield [start + i for i in group], [lengths[i] for i in group], rows
 
 
-def to_arrays(encodings: Sequence[Encoding], pad: int) -> Batch:
-    """Ids, mask and types padded on the right, each (len(encodings), longest)."""
+def to_arrays(encodings: Sequence[Encoding], pad: int, pair_types: bool) -> Batch:
+    """Ids, mask and types padded on the right, each (len(encodings), longest); without `pair_types` all are of type 0."""
     shape = (len(encodings), max(1, *(len(encoding.ids) for encoding in encodings)) if encodings else 1)
     ids, mask, types = np.full(shape, pad, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for row, encoding in enumerate(encodings):
         length = len(encoding.ids)
-        ids[row, :length], mask[row, :length], types[row, :length] = encoding.ids, 1, encoding.type_ids
+        ids[row, :length], mask[row, :length] = encoding.ids, 1
+        if pair_types:
+            types[row, :length] = encoding.type_ids
     return ids, mask, types

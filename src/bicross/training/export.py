@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from bicross import durable
 from bicross.errors import InputError, MissingExtra
 from bicross.models.folder import read_folder
 
@@ -34,7 +35,7 @@ def export(source: Path, into: Path) -> float:
     except (OSError, ValueError) as error:
         raise InputError(f"transformers cannot load {source}: {error}") from error
     traced = _Traced(model, "logits" if folder.is_reranker else "last_hidden_state")
-    ids = torch.randint(5, min(1000, model.config.vocab_size), (2, 12))
+    ids = (torch.arange(24) * 37 % min(1000, model.config.vocab_size)).reshape(2, 12)
     mask = torch.ones_like(ids)
     mask[1, 7:] = 0
     with torch.no_grad():
@@ -65,17 +66,10 @@ class _Traced(torch.nn.Module):
 
 
 def _write(graph: ov.Model, source: Path, into: Path) -> None:
-    """The whole folder or nothing: a half-written one is removed."""
-    fresh = into.with_name(into.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        fresh.mkdir(parents=True)
-        for pattern in KEPT:
-            for path in source.glob(pattern):
-                (fresh / path.relative_to(source)).parent.mkdir(exist_ok=True)
-                shutil.copyfile(path, fresh / path.relative_to(source))
-        ov.save_model(graph, fresh / "openvino_model.xml", compress_to_fp16=False)
-        fresh.rename(into)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+    """The whole folder or nothing."""
+    files = {str(path.relative_to(source)): path.read_bytes() for pattern in KEPT for path in source.glob(pattern)}
+    with TemporaryDirectory() as folder:
+        ov.save_model(graph, Path(folder) / "openvino_model.xml", compress_to_fp16=False)
+        files |= {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    into.parent.mkdir(parents=True, exist_ok=True)
+    durable.write_folder(into, files, {"exported from": source.name})
