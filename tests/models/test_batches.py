@@ -25,12 +25,6 @@ def test_a_batch_padded_to_its_longest_is_within_the_budget_or_one_text(lengths:
         assert len(batch) == 1 or len(batch) * max(lengths[position] for position in batch) <= budget
 
 
-@given(LENGTHS, st.integers(1, 2048))
-def test_only_a_budget_that_is_full_ends_a_batch(lengths: list[int], budget: int) -> None:
-    batches = token_batches(lengths, budget=budget)
-    assert all((len(batch) + 1) * lengths[batch[0]] > budget for batch in batches[:-1])
-
-
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 500))
 def test_little_work_gives_every_stream_some(streams: int, rows: int, length: int) -> None:
     assert len(token_batches([length] * (streams * rows), streams)) >= streams

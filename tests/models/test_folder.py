@@ -136,6 +136,23 @@ def test_a_reranker_is_known_by_its_head(tmp_path: Path, config: Any, extra: Any
     assert read_folder(write(tmp_path, config=config, config_sentence_transformers=extra)).is_reranker is reranker
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "config", "types"),
+    [
+        ({"tokenizer_class": "BertTokenizer"}, BERT, True),
+        ({"tokenizer_class": "BertTokenizerFast"}, BERT, True),
+        ({"tokenizer_class": "XLMRobertaTokenizer"}, BERT, False),
+        ({"tokenizer_class": "TokenizersBackend"}, BERT, False),
+        ({"tokenizer_class": "TokenizersBackend", "model_input_names": ["input_ids", "token_type_ids"]}, BERT, True),
+        ({"tokenizer_class": "BertTokenizer", "model_input_names": ["input_ids", "attention_mask"]}, BERT, False),
+        ({}, BERT, True),
+        ({}, {**BERT, "model_type": "xlm-roberta"}, False),
+    ],
+)
+def test_pairs_have_types_where_the_tokenizer_gives_them(tmp_path: Path, tokenizer: Any, config: Any, types: bool) -> None:
+    assert read_folder(write(tmp_path, config=config, tokenizer_config=tokenizer)).pair_types is types
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (write(tmp_path) / name).unlink()
@@ -143,7 +160,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["config", "config_sentence_transformers", "sentence_bert_config", "tokenizer_config", "modules", "bicross"])
+@pytest.mark.parametrize(
+    "name", ["config", "config_sentence_transformers", "sentence_bert_config", "tokenizer_config", "modules", "bicross"]
+)
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe{}", b"3"])
 def test_what_is_not_json_of_the_right_kind_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (write(tmp_path) / f"{name}.json").write_bytes(content)
