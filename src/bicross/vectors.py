@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from bicross.records import Hit, Space
 Vectors = NDArray[np.float32]
 Scores = NDArray[np.float32]
 Keys = NDArray[np.int64]
-T = TypeVar("T")
+GROUPS = 64  # of columns, in `top_columns`
 
 
 def unit(vectors: Vectors) -> Vectors:
@@ -50,19 +49,21 @@ def check_vectors(vectors: Vectors, space: Space, names: Sequence[str]) -> None:
 
 
 def top_columns(scores: Scores, k: int) -> NDArray[np.int64]:
-    """Columns of the k best scores of each row, best first, ties by column, (rows, min(k, columns))."""
-    k = min(k, scores.shape[1])
-    if k == 0:
-        return np.zeros((len(scores), 0), dtype=np.int64)
-    if k < scores.shape[1]:
-        # The k-th best score; everything above it is in, and ties at it are broken by column below.
-        kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # (rows, 1)
-        best = np.empty((len(scores), k), dtype=np.int64)
-        for row, (values, edge) in enumerate(zip(scores, kth[:, 0], strict=True)):
-            columns = np.flatnonzero(values >= edge)
-            best[row] = columns[np.argsort(-values[columns], kind="stable")][:k]
-        return best
-    return np.argsort(-scores, axis=1, kind="stable")
+    """Columns of the k best scores of each row, best first, ties by column, (rows, min(k, columns)).
+
+    Only columns that can be among them are sorted: those that reach the k-th best of the maxima of disjoint groups of columns,
+    which is at most the k-th best score, because k groups each hold a score that is no less.
+    """
+    width = scores.shape[1] // GROUPS
+    if not 0 < 2 * k <= width:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    peaks = scores[:, : width * GROUPS].reshape(len(scores), GROUPS, width).max(axis=1)  # (rows, width)
+    floors = np.partition(peaks, width - k, axis=1)[:, width - k]  # (rows,)
+    best = np.empty((len(scores), k), dtype=np.int64)
+    for row, (values, floor) in enumerate(zip(scores, floors, strict=True)):
+        columns = np.flatnonzero(values >= floor)
+        best[row] = columns[np.argsort(-values[columns], kind="stable")[:k]]
+    return best
 
 
 def best_first(hits: Iterable[Hit]) -> tuple[Hit, ...]:

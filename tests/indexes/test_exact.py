@@ -6,14 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from bicross.errors import Damaged
-from bicross.indexes.exact import QUERY_CHUNK, ROW_CHUNK, ExactIndex, best_columns
+from bicross.indexes.exact import QUERY_CHUNK, ROW_CHUNK, ExactIndex
 from bicross.records import Space
-from bicross.vectors import Scores, top_columns, unit
+from bicross.vectors import unit
 from tests.conformance.index import SPACE, IndexConformance, clustered, sorted_by_score
 
 
@@ -70,11 +67,3 @@ def test_sizes_that_do_not_fit_are_damage(cut: Mapping[str, int]) -> None:
 def test_a_missing_file_is_damage() -> None:
     with pytest.raises(Damaged, match="vectors"):
         ExactIndex.load(SPACE, {"keys.i64": b""})
-
-
-@given(
-    arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 700)), elements=st.sampled_from([-1.0, 0.0, 0.5, 1.0])),
-    st.integers(1, 20),
-)
-def test_best_columns_are_the_top_columns(scores: Scores, k: int) -> None:
-    assert (best_columns(scores, k) == top_columns(scores, k)).all()

@@ -15,7 +15,6 @@ from bicross.vectors import Keys, Scores, Vectors, check_vectors, similarities, 
 Content = bytes | memoryview
 Item = TypeVar("Item", bound=np.generic)
 QUERY_CHUNK, ROW_CHUNK = 256, 32_768  # one block of scores takes at most 32 MB
-GROUPS = 64  # see best_columns
 
 
 class ExactIndex:
@@ -168,30 +167,12 @@ def nothing_found(queries: int, k: int) -> tuple[Keys, Scores]:
     return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
 
 
-def best_columns(scores: Scores, k: int) -> NDArray[np.int64]:
-    """What `vectors.top_columns` gives, (rows, k), several times faster where there are many more columns than k.
-
-    The k-th best of the maxima of disjoint groups of columns is at most the k-th best score, because k groups
-    each hold a score that is no less; so only columns that reach it are sorted.
-    """
-    width = scores.shape[1] // GROUPS
-    if width < 2 * k:
-        return top_columns(scores, k)
-    peaks = scores[:, : width * GROUPS].reshape(len(scores), GROUPS, width).max(axis=1)  # (rows, width)
-    floors = np.partition(peaks, width - k, axis=1)[:, width - k]  # (rows,)
-    best = np.empty((len(scores), k), dtype=np.int64)
-    for row, (values, floor) in enumerate(zip(scores, floors, strict=True)):
-        columns = np.flatnonzero(values >= floor)
-        best[row] = columns[np.argsort(-values[columns], kind="stable")[:k]]
-    return best
-
-
 def _scan(queries: Vectors, keys: Keys, vectors: Vectors, k: int, space: Space) -> tuple[Keys, Scores]:
     """The k best of n >= k rows, both (queries, k): the best of each chunk of rows meet the best so far."""
     best_keys, best_scores = nothing_found(len(queries), 0)
     for start in range(0, len(keys), ROW_CHUNK):
         scores = similarities(queries, vectors[start : start + ROW_CHUNK], space)  # (queries, chunk)
-        columns = best_columns(scores, k)  # (queries, min(k, chunk))
+        columns = top_columns(scores, k)  # (queries, min(k, chunk))
         # Keys ascend from chunk to chunk, so a stable sort leaves equal scores in the order of their keys.
         best_keys = np.concatenate([best_keys, keys[start + columns]], axis=1)
         best_scores = np.concatenate([best_scores, np.take_along_axis(scores, columns, axis=1)], axis=1)

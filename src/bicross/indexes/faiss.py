@@ -13,9 +13,9 @@ import faiss
 import numpy as np
 
 from bicross.errors import Damaged
-from bicross.indexes.exact import Content, ExactIndex, best_columns, checked_queries, nothing_found
+from bicross.indexes.exact import Content, ExactIndex, checked_queries, nothing_found
 from bicross.records import Space
-from bicross.vectors import Keys, Scores, Vectors, similarities
+from bicross.vectors import Keys, Scores, Vectors, similarities, top_columns
 
 QUERY_CHUNK = 256
 FEWEST = 1_024  # rows; below, there is too little to train on and the exact scan takes microseconds
@@ -78,7 +78,7 @@ class PQIndex:
             proposed.sort(axis=1)  # in the order of the rows, so that equal scores stand in the order of their keys
             for row, (vector, candidates) in enumerate(zip(part, proposed, strict=True), start):
                 scores = similarities(vector[None], rows[candidates], self.space)  # (1, shortlist)
-                best = best_columns(scores, k)[0]  # (k,)
+                best = top_columns(scores, k)[0]  # (k,)
                 found_keys[row], found_scores[row] = keys[candidates[best]], scores[0, best]
         return found_keys, found_scores
 
