@@ -43,18 +43,23 @@ def fit(tables: Sequence[Table], grades: Sequence[NDArray[np.float64]], penalty:
 
     lists = [(table, grade / grade.sum()) for table, grade in zip(tables, grades, strict=True) if grade.sum() > 0]
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope = penalty * float(weights @ weights), 2 * penalty * weights
-        for table, target in lists:
-            scores = table @ weights
-            scores = scores - scores.max()
-            total = math.log(np.exp(scores).sum())
-            value += (total - float(target @ scores)) / len(lists)
-            slope = slope + table.T @ (np.exp(scores - total) - target) / len(lists)
-        return value, slope
-
-    found = minimize(loss, np.full(len(FEATURES), 0.1), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(FEATURES))
+    start, bounds = np.full(len(FEATURES), 0.1), [(0.0, None)] * len(FEATURES)
+    found = minimize(_loss, start, args=(lists, penalty), jac=True, method="L-BFGS-B", bounds=bounds)
     return {name: round(float(weight), 4) for name, weight in zip(FEATURES, found.x, strict=True)}
+
+
+def _loss(
+    weights: NDArray[np.float64], lists: Sequence[tuple[Table, NDArray[np.float64]]], penalty: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Mean cross-entropy between the grades' shares and the softmax of the scores, penalised, and its gradient (FEATURES,)."""
+    value, slope = penalty * float(weights @ weights), 2 * penalty * weights
+    for table, target in lists:
+        scores = table @ weights  # (C,)
+        scores = scores - scores.max()
+        total = math.log(np.exp(scores).sum())
+        value += (total - float(target @ scores)) / len(lists)
+        slope = slope + table.T @ (np.exp(scores - total) - target) / len(lists)
+    return value, slope
 
 
 def _feature(hit: Hit, name: str) -> float:

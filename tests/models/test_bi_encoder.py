@@ -1,0 +1,23 @@
+"""The starter bi-encoder as an Encoder, at the precision in which its numbers are exact."""
+
+from __future__ import annotations
+
+import pytest
+
+from bicross.models.bi_encoder import BiEncoder
+from bicross.models.registry import load_encoder
+from bicross.settings import STARTER_ENCODER
+from tests.conformance.encoder import EncoderConformance
+
+
+class TestStarterEncoder(EncoderConformance):
+    def make(self) -> BiEncoder:
+        encoder = load_encoder(STARTER_ENCODER, "f32")
+        assert isinstance(encoder, BiEncoder)
+        return encoder
+
+    def test_texts_longer_than_the_model_are_counted(self, encoder: BiEncoder) -> None:
+        before = encoder.truncated
+        vectors = encoder.encode_documents(["fits", "word " * 600, "word " * 700])
+        assert encoder.truncated - before == 2
+        assert vectors[1] == pytest.approx(vectors[2], abs=1e-4), "only the first 512 tokens are read"

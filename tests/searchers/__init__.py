@@ -1,0 +1,1 @@
+"""Searchers over real collections of the models without weights."""
