@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from bicross.protocols import Corpus
-from bicross.records import Hit, Query, Ranking, Stage
+from bicross.records import Hit, Passage, Query, Ranking, Stage
 from bicross.vectors import Keys, Scores, best_first
 
 Propose = Callable[[Sequence[int], int], tuple[Keys, Scores]]
@@ -15,23 +17,21 @@ Propose = Callable[[Sequence[int], int], tuple[Keys, Scores]]
 def rank_documents(propose: Propose, corpus: Corpus, queries: Sequence[Query], k: int, stage: str) -> dict[str, Ranking]:
     """The k best documents of each query by their best passages, asking for more passages until k documents are found."""
     found: dict[str, Ranking] = {}
-    rows, passages = list(range(len(queries))), 2 * k
+    rows, wanted = list(range(len(queries))), 2 * k
     while rows:
-        keys, scores = propose(rows, passages)  # each (rows, passages)
-        rankings = [
-            _documents(row_keys, row_scores, corpus, k, stage) for row_keys, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
-        ]
+        keys, scores = propose(rows, wanted)  # each (rows, wanted)
+        passages = corpus.passages(np.unique(keys[keys >= 0]).tolist())  # each once, however many queries found it
+        rankings = [_documents(row, values, passages, k, stage) for row, values in zip(keys.tolist(), scores.tolist(), strict=True)]
         short = []
         for row, row_keys, ranking in zip(rows, keys, rankings, strict=True):
             found[queries[row].id] = ranking
             if len(ranking) < k and len(row_keys) and row_keys[-1] >= 0:  # there may be more
                 short.append(row)
-        rows, passages = short, 4 * passages
+        rows, wanted = short, 4 * wanted
     return found
 
 
-def _documents(keys: list[int], scores: list[float], corpus: Corpus, k: int, stage: str) -> Ranking:
-    passages = corpus.passages(key for key in keys if key >= 0)
+def _documents(keys: Sequence[int], scores: Sequence[float], passages: Mapping[int, Passage], k: int, stage: str) -> Ranking:
     best: dict[str, Hit] = {}
     for key, score in zip(keys, scores, strict=True):
         passage = passages.get(key)
