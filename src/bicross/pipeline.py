@@ -26,6 +26,7 @@ from bicross.data.trec import read_run, write_run
 from bicross.errors import InputError
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
+from bicross.evaluation.metrics import parse_measure
 from bicross.evaluation.report import report
 from bicross.models import registry
 from bicross.opened import OpenCollection
@@ -268,9 +269,10 @@ def models_show(name: str) -> dict[str, Any]:
 
 def export(source: str, into: Path) -> dict[str, Any]:
     """Convert a model of any family once, so that the runtime reads it. Needs the extra `train`."""
+    folder = registry.find(source).path
     from bicross.training.export import export as traced  # torch is loaded for this verb only
 
-    difference = traced(registry.find(source).path, into)
+    difference = traced(folder, into)
     return {"path": str(into), "largest_difference": difference}
 
 
@@ -291,8 +293,10 @@ def evaluate(
     Only the questions that the qrels judge are asked. Latency is of `LATENCY_QUESTIONS` of them asked one by one.
 
     Raises:
-        InputError: a file is not what it should be, or no question of the qrels is among the queries.
+        InputError: a file or measure is not what it should be, or no question of the qrels is among the queries.
     """
+    for name in measuring.measures:
+        parse_measure(name)  # one that is unknown is refused before anything is asked
     collection = open_collection(path)
     judged, qrels, skipped = _judged(queries_path, qrels_path)
     stopwatch = Stopwatch()

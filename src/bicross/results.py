@@ -54,8 +54,9 @@ class Answers:
     seconds: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
-        """As `search --json` prints it."""
-        return {"queries": [answer.as_json() for answer in self.queries], "seconds": dict(self.seconds)}
+        """As `search --json` prints it; questions asked together share the time evenly."""
+        share = {stage: seconds / len(self.queries) for stage, seconds in self.seconds.items()}
+        return {"queries": [{**answer.as_json(), "seconds": share} for answer in self.queries], "seconds": dict(self.seconds)}
 
 
 @dataclass(frozen=True, slots=True)
