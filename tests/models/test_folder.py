@@ -60,7 +60,7 @@ def test_pooling_by_name_of_the_new_layout(tmp_path: Path, how: str) -> None:
 )
 def test_pooling_that_is_not_built_is_refused(tmp_path: Path, config: dict[str, Any]) -> None:
     write(tmp_path, modules=modules("Transformer", "Pooling"), **{"1_Pooling__config": config})
-    with pytest.raises(InputError, match=r"exactly one of mean, cls, max.*bicross export"):
+    with pytest.raises(InputError, match="exactly one of mean, cls, max"):
         read_folder(tmp_path)
 
 
@@ -118,7 +118,7 @@ def test_the_smallest_stated_length_holds(tmp_path: Path, config: Any, sentence:
 
 def test_a_module_that_is_not_built_is_named(tmp_path: Path) -> None:
     write(tmp_path, modules=modules("Transformer", "Pooling", "Dense"), **{"1_Pooling__config": {"pooling_mode_mean_tokens": True}})
-    with pytest.raises(InputError, match=r"module Dense.*bicross export"):
+    with pytest.raises(InputError, match=r"module Dense.*expected Transformer, Pooling and Normalize"):
         read_folder(tmp_path)
 
 

@@ -48,7 +48,7 @@ def real_texts() -> list[str]:
     for language in ("en", "zh"):
         rows = read_documents([DATA / f"xquad_{language}"])
         documents = [row for row, _ in zip(rows, range(6), strict=False) if isinstance(row, Document)]
-        texts += [document.text[: 60 + 150 * number] for number, document in enumerate(documents)]
+        texts += [document.text[: 40 + 80 * number] for number, document in enumerate(documents)]
         texts += [query.text for query in read_queries(DATA / f"xquad_{language}")[0][:6]]
     return [*texts, "", " ".join(texts) * 3]
 
@@ -71,7 +71,7 @@ class TestStarterEncoder:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(str(find(STARTER_ENCODER).path), device="cpu", model_kwargs={"dtype": torch.float32})
-        return {"query": model.encode_query(texts), "document": model.encode_document(texts)}
+        return {"query": model.encode_query(texts, batch_size=2), "document": model.encode_document(texts, batch_size=2)}
 
     @pytest.mark.parametrize(("precision", "least"), [("f32", 0.99999), ("bf16", 0.999)])
     def test_vectors_are_those_of_sentence_transformers(
@@ -91,7 +91,7 @@ def test_scores_of_the_starter_reranker_are_those_of_sentence_transformers() -> 
     model = Reference(
         str(find(STARTER_RERANKER).path), device="cpu", model_kwargs={"dtype": torch.float32}, activation_fn=torch.nn.Identity()
     )
-    assert load_reranker(STARTER_RERANKER, "f32").score(pairs) == pytest.approx(model.predict(pairs), abs=1e-4)
+    assert load_reranker(STARTER_RERANKER, "f32").score(pairs) == pytest.approx(model.predict(pairs, batch_size=2), abs=1e-4)
 
 
 # --- tiny models with random weights ---------------------------------------------------------------------------------
