@@ -25,6 +25,7 @@ from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 from bicross.vectors import Vectors, unit
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # on a busy machine threads that wait for each other take ten times as long
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # theirs
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
