@@ -1,0 +1,1 @@
+"""The verbs of `pipeline`, on real collections of the models without weights."""
