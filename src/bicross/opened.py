@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from bicross.collection.store import Collection
 from bicross.data.lines import SURROGATE
@@ -97,6 +98,16 @@ class OpenCollection:
         if not depth:
             return fused
         return RerankedSearcher(fused, scorers, self._view, self.weights.combination, depth, self.weights.calibration, stopwatch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the collection's files."""
+        self._view.close()
 
     def absent(self, documents: set[str]) -> tuple[str, ...]:
         """Those of the documents that the collection does not hold, in order."""

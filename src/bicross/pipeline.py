@@ -231,7 +231,8 @@ def open_collection(path: str | Path) -> OpenCollection:
 
 def search(path: Path, questions: Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
     """Answer questions from a collection; see `OpenCollection.search`."""
-    return open_collection(path).search(questions, settings)
+    with open_collection(path) as collection:
+        return collection.search(questions, settings)
 
 
 # --- keep ----------------------------------------------------------------------------------------------------------
@@ -297,20 +298,19 @@ def evaluate(
     """
     for name in measuring.measures:
         parse_measure(name)  # one that is unknown is refused before anything is asked
-    collection = open_collection(path)
     judged, qrels, skipped = _judged(queries_path, qrels_path)
     stopwatch = Stopwatch()
-    found: dict[str, Ranking] = {}
-    for start in range(0, len(judged), BATCH_QUESTIONS):
-        found.update(collection.rank(judged[start : start + BATCH_QUESTIONS], collection.all_candidates(settings), stopwatch))
-        progress("questions", len(found), len(judged))
+    with open_collection(path) as collection:
+        latency = _latency(collection, judged, settings)
+        found = _ranked(collection, judged, collection.all_candidates(settings), stopwatch, progress)
+        depth, unknown = collection.depth(settings), collection.absent({document for grades in qrels.values() for document in grades})
     run = Run(settings.stage, {query: ranking[: settings.k] for query, ranking in found.items()})
-    measured = report(run, qrels, measuring, Run("recalled", found), _latency(collection, judged, settings))
+    measured = report(run, qrels, measuring, Run("recalled", found), latency)
     if run_path is not None:
         write_run(run_path, run)
     return Evaluated(
         stage=settings.stage,
-        depth=collection.depth(settings),
+        depth=depth,
         queries=len(judged),
         measures=measured.means,
         confidence=measured.confidence,
@@ -318,9 +318,20 @@ def evaluate(
         per_query=measured.per_query,
         latency=measured.latency,
         seconds=stopwatch.seconds,
-        unknown=collection.absent({document for grades in qrels.values() for document in grades}),
+        unknown=unknown,
         skipped=tuple(skipped),
     )
+
+
+def _ranked(
+    collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch, progress: Progress
+) -> dict[str, Ranking]:
+    """The rankings of all questions, a batch at a time."""
+    found: dict[str, Ranking] = {}
+    for start in range(0, len(queries), BATCH_QUESTIONS):
+        found.update(collection.rank(queries[start : start + BATCH_QUESTIONS], settings, stopwatch))
+        progress("questions", len(found), len(queries))
+    return found
 
 
 def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, list[Skip]]:
@@ -338,7 +349,8 @@ def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, l
 
 
 def _latency(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings) -> list[float]:
-    """Seconds of single questions, spread over all, each asked alone of models that are warm."""
+    """Seconds of single questions, spread over all, each asked alone: of models that are warm, of documents that are not cached."""
+    collection.rank(queries[:1], settings, Stopwatch())
     chosen = queries[:: max(1, len(queries) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]
     seconds = []
     for query in chosen:

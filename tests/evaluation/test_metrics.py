@@ -84,7 +84,7 @@ def test_a_measure_keeps_the_name_it_was_given() -> None:
 
 def test_ids_that_are_no_words_do_no_harm() -> None:
     odd = ["\ud800", "a b", "a\x001", "中/文", ""]
-    qrels = {query: {doc: 1 for doc in odd} for query in odd}
+    qrels = {query: dict.fromkeys(odd, 1) for query in odd}
     run = Run("odd", {query: tuple(Hit(doc, 1.0) for doc in reversed(odd)) for query in odd})
     assert means(per_query(["nDCG@10", "RR@10"], qrels, run)) == {"nDCG@10": 1.0, "RR@10": 1.0}
 

@@ -32,7 +32,9 @@ def export(source: Path, into: Path) -> float:
     folder = read_folder(source)
     kind = AutoModelForSequenceClassification if folder.is_reranker else AutoModel
     try:
-        model = kind.from_pretrained(source, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False).eval()
+        model = kind.from_pretrained(
+            source, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False, use_safetensors=True
+        ).eval()
     except (OSError, ValueError) as error:
         raise InputError(f"transformers cannot load {source}: {error}") from error
     traced = _Traced(model, "logits" if folder.is_reranker else "last_hidden_state")
