@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,46 +21,63 @@ from scipy.optimize import minimize
 from bicross import durable, pipeline
 from bicross.cli.progress import bar
 from bicross.data.questions import read_qrels, read_queries
+from bicross.data.sources import read_documents
 from bicross.evaluation.metrics import means, per_query
-from bicross.records import Qrels, Query, Ranking, Run
+from bicross.records import Document, Qrels, Query, Ranking, Run
 from bicross.searchers.combination import FEATURES, Table, features, fit
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import STARTER_ENCODER, SearchSettings
 from bicross.starter import HERE
 
-SETS, QUESTIONS, DEPTH, FOLDS = ("drcd", "squad_sentences", "qmsum"), 200, 20, 5
+SETS, QUESTIONS, DEPTH, FOLDS = ("drcd", "squad_sentences", "qmsum"), 120, 20, 5
+JUDGED_ONLY = ("qmsum",)  # long transcripts: only those of the development questions are indexed
 FUSIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # weights of lexical search beside 1 for dense
-WITHOUT = {"recall order": (), "late interaction": ("late",), "cross-encoder": ("rerank",), "both": ("late", "rerank")}
+WITHOUT = {"recall scores": (), "late interaction": ("late",), "cross-encoder": ("rerank",), "both": ("late", "rerank")}
 Candidates = tuple[Ranking, NDArray[np.float64]]
 """One question's candidates with every stage's score, and their grades, (candidates,)."""
 
 
-def candidates(source: Path, collection: Path) -> tuple[dict[float, float], list[Candidates]]:
-    """nDCG@10 of each fusion weight, and the scored candidates of the questions."""
-    with bar() as progress:
-        pipeline.index([source], collection, progress=progress)
-    opened = pipeline.open_collection(collection)
-    opened.weights = Weights(combination={"rank": 1.0, "late": 1.0, "rerank": 1.0}, depth=DEPTH)
+@dataclass(frozen=True)
+class Development:
+    """One collection, opened, with some development questions and their answers."""
+
+    opened: pipeline.OpenCollection
+    asked: list[Query]
+    qrels: Qrels
+
+    def fused(self, lexical: float) -> float:
+        """nDCG@10 of rank fusion with this weight of lexical search."""
+        self.opened.weights = Weights(fusion={"lexical": lexical, "dense": 1.0})
+        rankings = self.opened.rank(self.asked, SearchSettings(k=10, stage="fused"), Stopwatch())
+        return means(per_query(["nDCG@10"], self.qrels, Run("fused", rankings)))["nDCG@10"]
+
+    def scored(self, lexical: float) -> list[Candidates]:
+        """Every question's candidates in the order of recall, with the scores of late interaction and the cross-encoder."""
+        combination = {"rank": 1.0, "late": 1.0, "rerank": 1.0}
+        self.opened.weights = Weights(fusion={"lexical": lexical, "dense": 1.0}, combination=combination, depth=DEPTH)
+        rows = []
+        for query, ranking in self.opened.rank(self.asked, SearchSettings(k=DEPTH, depth=DEPTH), Stopwatch()).items():
+            recalled = tuple(sorted(ranking, key=lambda hit: hit.stages["fused"].rank))
+            rows.append((recalled, np.array([max(0, self.qrels[query].get(hit.doc_id, 0)) for hit in recalled], dtype=np.float64)))
+        return rows
+
+
+def prepare(source: Path, collection: Path) -> Development:
+    """Index a set and choose its questions."""
     qrels = read_qrels(source / "qrels" / "dev.tsv")
+    corpus = source
+    if source.name in JUDGED_ONLY:
+        judged_ids = {document for grades in qrels.values() for document in grades}
+        rows = [row for row in read_documents([source]) if isinstance(row, Document) and row.id in judged_ids]
+        corpus = collection.with_suffix(".jsonl")
+        lines = [json.dumps({"id": row.id, "title": row.title, "text": row.text}) + "\n" for row in rows]
+        durable.write_file(corpus, "".join(lines).encode())
+    with bar() as progress:
+        pipeline.index([corpus], collection, progress=progress)
     judged = [query for query in read_queries(source)[0] if query.id in qrels]
     asked = judged[:: max(1, len(judged) // QUESTIONS)][:QUESTIONS]
-    qrels = {query.id: qrels[query.id] for query in asked}
-    fusion = {weight: fused_quality(opened, asked, qrels, weight) for weight in FUSIONS}
-    ranked = opened.rank(asked, SearchSettings(k=DEPTH, depth=DEPTH), Stopwatch())
-    scored = []
-    for query, ranking in ranked.items():
-        by_recall = tuple(sorted(ranking, key=lambda hit: hit.stages["fused"].rank))
-        scored.append((by_recall, np.array([max(0, qrels[query].get(hit.doc_id, 0)) for hit in by_recall], dtype=np.float64)))
-    return fusion, scored
-
-
-def fused_quality(opened: pipeline.OpenCollection, asked: list[Query], qrels: Qrels, lexical: float) -> float:
-    """nDCG@10 of rank fusion with this weight of lexical search."""
-    opened.weights = Weights(**{**opened.weights.as_json(), "fusion": {"lexical": lexical, "dense": 1.0}})
-    rankings = opened.rank(asked, SearchSettings(k=10, stage="fused"), Stopwatch())
-    opened.weights = Weights(**{**opened.weights.as_json(), "fusion": {"lexical": 1.0, "dense": 1.0}})
-    return means(per_query(["nDCG@10"], qrels, Run("fused", rankings)))["nDCG@10"]
+    return Development(pipeline.open_collection(collection), asked, {query.id: qrels[query.id] for query in asked})
 
 
 def quality(order: list[list[int]], scored: list[Candidates]) -> list[float]:
@@ -120,49 +137,39 @@ def calibrate(scored: dict[str, list[Candidates]]) -> tuple[float, float]:
     return round(float(scale), 4), round(float(offset), 4)
 
 
+def report(label: str, values: dict[str, float]) -> None:
+    """One line of the table."""
+    print(f"  {label:<28}" + "  ".join(f"{name} {value:.4f}" for name, value in values.items()), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, help="keep the collections here")
+    parser.add_argument("--work", type=Path, required=True, help="where the collections are kept")
     options = parser.parse_args()
-    with TemporaryDirectory() as temporary:
-        work = options.work or Path(temporary)
-        work.mkdir(exist_ok=True)
-        found = {name: candidates(options.data / name, work / name) for name in SETS}
-    scored = {name: rows for name, (_, rows) in found.items()}
+    options.work.mkdir(exist_ok=True)
+    sets = {name: prepare(options.data / name, options.work / name) for name in SETS}
+    print("fused search, nDCG@10, by the weight of lexical search:")
+    fusion = {weight: {name: one.fused(weight) for name, one in sets.items()} for weight in FUSIONS}
+    for weight, values in fusion.items():
+        report(str(weight), values)
+    lexical = max(FUSIONS, key=lambda weight: np.mean(list(fusion[weight].values())))
+    scored = {name: one.scored(lexical) for name, one in sets.items()}
     tables = {name: [features(list(ranking)) for ranking, _ in rows] for name, rows in scored.items()}
-    fusion = {weight: float(np.mean([quality[weight] for quality, _ in found.values()])) for weight in FUSIONS}
-    print("fused nDCG@10 by the weight of lexical search:", {weight: round(value, 4) for weight, value in fusion.items()})
-    for name, (by_weight, _) in found.items():
-        print(f"  {name}:", {weight: round(value, 4) for weight, value in by_weight.items()})
     print("order of the candidates, nDCG@10 among them:")
-    print(
-        "  recall order as it is",
-        {name: round(float(np.mean(quality([list(range(len(grades))) for _, grades in rows], rows))), 4) for name, rows in scored.items()},
+    report(
+        "recall order",
+        {name: float(np.mean(quality([list(range(len(ranking))) for ranking, _ in rows], rows))) for name, rows in scored.items()},
     )
-    print(
-        "  cross-encoder alone",
-        {
-            name: round(
-                float(
-                    np.mean(
-                        quality(
-                            [np.argsort([-hit.stages["rerank"].score for hit in ranking], kind="stable").tolist() for ranking, _ in rows],
-                            rows,
-                        )
-                    )
-                ),
-                4,
-            )
-            for name, rows in scored.items()
-        },
-    )
+    for alone in ("late", "rerank"):
+        orders = {name: [np.argsort(-table[:, FEATURES.index(alone)], kind="stable").tolist() for table in tables[name]] for name in tables}
+        report(f"{alone} alone", {name: float(np.mean(quality(orders[name], scored[name]))) for name in tables})
     for label, used in WITHOUT.items():
-        print(f"  fitted, with {label}", {name: round(value, 4) for name, value in cross_fitted(tables, scored, used).items()})
+        report(f"fitted, {label}", cross_fitted(tables, scored, used))
     weights = fit_even(tables, scored, list(range(len(FEATURES))), None)
     notes = {
         "encoder": STARTER_ENCODER,
-        "fusion": {"lexical": max(fusion, key=lambda weight: fusion[weight]), "dense": 1.0},
+        "fusion": {"lexical": lexical, "dense": 1.0},
         "combination": dict(zip(FEATURES, weights.round(3).tolist(), strict=True)),
         "depth": DEPTH,
         "calibration": calibrate(scored),
