@@ -52,6 +52,16 @@ def test_made_again_where_a_file_is_cut_short_or_lacks(cache: Path) -> None:
         assert manifest == whole
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_made_again_where_a_bit_has_flipped(cache: Path, file: str) -> None:
+    spoiled = starter.unpacked(STARTER_RERANKER) / file
+    whole = spoiled.read_bytes()
+    changed = bytearray(whole)
+    changed[len(changed) // 2] ^= 1
+    spoiled.write_bytes(changed)
+    assert (starter.unpacked(STARTER_RERANKER) / file).read_bytes() == whole
+
+
 def test_what_an_interrupted_process_left_is_no_obstacle(cache: Path) -> None:
     target = starter.unpacked(STARTER_ENCODER)
     (target.parent / (target.name + ".new")).mkdir()

@@ -52,12 +52,12 @@ def cache() -> Path:
 
 
 def _whole(folder: Path) -> bool:
-    """A whole folder has a sealed manifest and the sizes in it; the weights' bytes are hashed when the model is loaded."""
+    """Every byte is hashed, because a model with one flipped bit would run, in a space of its own (80 MB take 0.05 s)."""
     try:
-        manifest = durable.read_manifest(folder)
-        return all((folder / file).stat().st_size == entry["size"] for file, entry in manifest["files"].items())
-    except (Damaged, OSError):
+        durable.read_folder(folder)
+    except Damaged:
         return False
+    return True
 
 
 def _unpack(files: dict[str, Path], target: Path) -> None:
