@@ -55,7 +55,7 @@ class Answers:
 
     def as_json(self) -> dict[str, Any]:
         """As `search --json` prints it; questions asked together share the time evenly."""
-        share = {stage: seconds / len(self.queries) for stage, seconds in self.seconds.items()}
+        share = {stage: seconds / max(1, len(self.queries)) for stage, seconds in self.seconds.items()}
         return {"queries": [{**answer.as_json(), "seconds": share} for answer in self.queries], "seconds": dict(self.seconds)}
 
 
@@ -63,7 +63,7 @@ class Answers:
 class Evaluated:
     """`evaluate`: means with intervals, the best possible after recall, per-query values, and latency of single questions.
 
-    `unknown` names judged documents that the collection does not hold: they count as misses.
+    `unknown` names judged documents that the collection does not hold: the relevant ones among them count as misses.
     """
 
     stage: str

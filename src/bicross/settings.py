@@ -60,7 +60,14 @@ class EvaluateSettings(Settings):
     resamples: int = Field(default=2000, ge=100, le=100_000)
     seed: int = 0
 
+    @field_validator("measures")
+    @classmethod
+    def _some_measure(cls, measures: tuple[str, ...]) -> tuple[str, ...]:
+        if not measures:
+            raise ValueError("no measure is named; expected one or more, such as nDCG@10")
+        return measures
+
 
 def parse_measure_names(text: str) -> tuple[str, ...]:
-    """Measures written with commas or spaces between them."""
-    return tuple(name for name in re.split(r"[,\s]+", text) if name)
+    """Measures written with commas or spaces between them; those inside parentheses, as in P(rel=2,judged_only=True)@5, belong to a name."""
+    return tuple(name for name in re.split(r"[,\s]+(?![^()]*\))", text) if name)
