@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
-from typing import Self
+from threading import Lock
+from typing import Generic, Self, TypeVar
 
 from bicross.collection.store import Collection
 from bicross.data.lines import SURROGATE
 from bicross.errors import InputError
 from bicross.models import registry
 from bicross.protocols import Scorer, Searcher
-from bicross.records import Query, Ranking
+from bicross.records import Hit, Query, Ranking
 from bicross.results import Answer, Answers
 from bicross.searchers.dense import DenseSearcher
 from bicross.searchers.fused import FusedSearcher
@@ -23,6 +23,26 @@ from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import SearchSettings
 
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Something that is made at the first call, once, whichever thread comes first."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._lock, self._made = make, Lock(), list[T]()
+
+    def __call__(self) -> T:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+    @property
+    def made(self) -> bool:
+        """Whether it has been made."""
+        return bool(self._made)
+
 
 class OpenCollection:
     """A collection opened for search; its models are loaded when first needed, and once. Threads may share it."""
@@ -30,22 +50,11 @@ class OpenCollection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._view = Collection.open(path).view()
-        self.weights = Weights.of(self._view.facts.weights)
-
-    @cached_property
-    def encoder(self) -> registry.TokenEncoder:
-        """The bi-encoder that made the collection's vectors."""
-        return registry.load_encoder(self._view.facts.encoder)
-
-    @cached_property
-    def reranker(self) -> Scorer:
-        """The collection's cross-encoder."""
-        return registry.load_reranker(self._view.facts.reranker)
-
-    @cached_property
-    def late_interaction(self) -> Scorer | None:
-        """Late interaction over the bi-encoder's token vectors; None for an encoder without them."""
-        return registry.load_late_interaction(self.encoder)
+        facts = self._view.facts
+        self.weights = Weights.of(facts.weights)
+        self._encoder = Once(lambda: registry.load_encoder(facts.encoder))
+        self._reranker = Once(lambda: registry.load_reranker(facts.reranker))
+        self._late = Once(lambda: registry.load_late_interaction(self._encoder()))
 
     def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
         """Answer questions: recall, then rerank the best `depth` candidates.
@@ -64,8 +73,11 @@ class OpenCollection:
         found = self.rank(queries, self.all_candidates(settings), stopwatch)
         with self._view.snapshot():
             titles = self._view.titles({hit.doc_id for ranking in found.values() for hit in ranking[: settings.k]})
-        depth = self.depth(settings)
-        answers = [Answer(query.text, found[query.id][: settings.k], titles, min(depth, len(found[query.id]))) for query in queries]
+        cut = self._cut()
+        answers = [
+            Answer(query.text, found[query.id][: settings.k], titles, sum(map(_was_read, found[query.id])), query.text in cut)
+            for query in queries
+        ]
         return Answers(tuple(answers), stopwatch.seconds)
 
     def all_candidates(self, settings: SearchSettings) -> SearchSettings:
@@ -91,11 +103,11 @@ class OpenCollection:
             return lexical
         depth = self.depth(settings)
         scorers = self._scorers() if depth else {}
-        dense = DenseSearcher(self.encoder, self._view, stopwatch)
+        dense = DenseSearcher(self._encoder(), self._view, stopwatch)
         if settings.stage == "dense":
             return dense
         fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
-        if not depth:
+        if not scorers:
             return fused
         return RerankedSearcher(fused, scorers, self._view, self.weights.combination, depth, self.weights.calibration, stopwatch)
 
@@ -118,9 +130,23 @@ class OpenCollection:
         """The scorers that have a weight. The two models load at the same time."""
         wanted = [name for name in ("late", "rerank") if self.weights.combination.get(name)]
         with ThreadPoolExecutor(1) as pool:
-            encoder = pool.submit(lambda: self.encoder)
-            scorers: dict[str, Scorer | None] = {"rerank": self.reranker} if "rerank" in wanted else {}
+            encoder = pool.submit(self._encoder)
+            scorers: dict[str, Scorer | None] = {"rerank": self._reranker()} if "rerank" in wanted else {}
             encoder.result()
         if "late" in wanted:
-            scorers["late"] = self.late_interaction
+            scorers["late"] = self._late()
         return {name: scorer for name, scorer in scorers.items() if scorer is not None}
+
+    def _cut(self) -> set[str]:
+        """The questions and passages that were longer than a model since this was asked last."""
+        cut: set[str] = set()
+        for model in (self._encoder, self._reranker):
+            if model.made:
+                texts = getattr(model(), "cut", [])
+                cut |= set(texts)
+                del texts[:]
+        return cut
+
+
+def _was_read(hit: Hit) -> bool:
+    return "late" in hit.stages or "rerank" in hit.stages

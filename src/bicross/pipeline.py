@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from bicross.evaluation.metrics import parse_measure
 from bicross.evaluation.report import report
 from bicross.models import registry
 from bicross.opened import OpenCollection
-from bicross.records import Document, Passage, Qrels, Query, Ranking, Run, Skip, reading
+from bicross.records import Document, Qrels, Query, Ranking, Run, Skip, reading
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -39,6 +39,7 @@ from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
+TRUNCATED = "with its title it is longer than the model; its end is not embedded"
 TITLE_ROOM = 32  # tokens left for titles where passages are cut to the model's full length
 BATCH_QUESTIONS = 64  # asked together by `evaluate`: batches span questions
 SAMPLE_PASSAGES = 64  # embedded by `inspect` to learn the rate
@@ -67,36 +68,30 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     encoder = None if Collection.exists(into) else registry.load_encoder(settings.encoder or STARTER_ENCODER)
     if encoder is not None:
         Collection.create(into, _facts(settings))
-    with Collection.write(into) as writer, writer.job("index", {"sources": [str(source) for source in sources]}):
-        name = settings.encoder or writer.facts.encoder
-        encoder = encoder or registry.load_encoder(name)
-        if writer.space is None:
-            writer.register_space(encoder.space, name)
-        writer.require(encoder.space)
-        _keep_facts(writer, settings)
-        splitter = _splitter(encoder, writer.facts.passage_tokens)
-        expected, seen, changed, embedded, skipped = count_documents(sources), 0, 0, 0, []
-        for documents, skips in itertools.chain([first], chunks):
-            skipped += skips
-            known = writer.unchanged(documents)
-            fresh = [document for document in documents if document.id not in known]
-            embedded += _embed_and_commit(writer, encoder, splitter, fresh)
-            seen, changed = seen + len(documents), changed + len(fresh)
-            progress("documents", seen, max(expected, seen))
-        writer.fold()
+    with Collection.write(into) as writer:
+        encoder = encoder or registry.load_encoder(settings.encoder or writer.facts.encoder)
+        _adopt(writer, encoder, settings)
+        with writer.job("index", {"sources": [str(source) for source in sources]}):
+            done = _Upsert(writer, encoder)
+            expected = count_documents(sources)
+            for documents, skips in itertools.chain([first], chunks):
+                done.skipped += skips
+                done.put(documents)
+                progress("documents", done.seen, max(expected, done.seen))
+            writer.fold()
     now = Collection.open(into).status()
     seconds = time.perf_counter() - start
     return Indexed(
-        now.documents,
-        now.passages,
-        changed,
-        seen - changed,
-        embedded,
-        encoder.truncated,
-        tuple(skipped),
-        encoder.space,
-        seconds,
-        seen / seconds,
+        documents=now.documents,
+        passages=now.passages,
+        changed=done.changed,
+        unchanged=done.seen - done.changed,
+        embedded=done.embedded,
+        truncated=tuple(done.truncated),
+        skipped=tuple(done.skipped),
+        space=encoder.space,
+        seconds=seconds,
+        documents_per_second=done.seen / seconds,
     )
 
 
@@ -106,33 +101,49 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
     Interrupted, it resumes; until the swap, search answers from the old space.
     """
     start = time.perf_counter()
-    with Collection.write(path) as writer, writer.job("reembed", {"encoder": encoder_name}):
-        encoder = registry.load_encoder(encoder_name)
-        writer.register_space(encoder.space, encoder_name)
-        waiting = writer.pending(encoder.space)
-        for done in range(0, len(waiting), CHUNK_DOCUMENTS):
-            texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
-            writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
-            progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
-        facts = writer.facts
-        writer.activate(encoder.space)
-        writer.set_facts(replace(facts, encoder=encoder_name, weights=_weights(encoder_name, facts.reranker)))
+    with Collection.write(path) as writer:
+        name = registry.canonical(encoder_name)
+        encoder = registry.load_encoder(name)
+        with writer.job("reembed", {"encoder": name}):
+            writer.register_space(encoder.space, name)
+            waiting = writer.pending(encoder.space)
+            for done in range(0, len(waiting), CHUNK_DOCUMENTS):
+                texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
+                writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
+                progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
+            facts = writer.facts
+            writer.activate(encoder.space)
+            writer.set_facts(replace(facts, encoder=name, weights=_weights(name, facts.reranker)))
+            writer.prune()
     now = Collection.open(path).status()
     seconds = time.perf_counter() - start
     return Indexed(
-        now.documents, now.passages, 0, now.documents, len(waiting), encoder.truncated, (), encoder.space, seconds, len(waiting) / seconds
+        documents=now.documents,
+        passages=now.passages,
+        changed=0,
+        unchanged=now.documents,
+        embedded=len(waiting),
+        truncated=tuple(Skip(text[:60], TRUNCATED) for text in encoder.cut),
+        skipped=(),
+        space=encoder.space,
+        seconds=seconds,
+        documents_per_second=now.documents / seconds,
     )
 
 
 def _facts(settings: IndexSettings) -> Facts:
-    encoder, reranker = settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER
+    encoder, reranker = (registry.canonical(name) for name in (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER))
     return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker))
 
 
-def _keep_facts(writer: Writer, settings: IndexSettings) -> None:
-    """Settings given for a collection that is there already change it, all but the encoder."""
+def _adopt(writer: Writer, encoder: registry.TokenEncoder, settings: IndexSettings) -> None:
+    """The encoder must be the collection's own; the other settings that are given change the collection."""
+    if writer.space is None:
+        writer.register_space(encoder.space, registry.canonical(settings.encoder or writer.facts.encoder))
+    writer.require(encoder.space)
     facts = writer.facts
-    reranker, tokens = settings.reranker or facts.reranker, settings.passage_tokens or facts.passage_tokens
+    reranker = registry.canonical(settings.reranker) if settings.reranker else facts.reranker
+    tokens = settings.passage_tokens or facts.passage_tokens
     if (reranker, tokens) != (facts.reranker, facts.passage_tokens):
         weights = _weights(facts.encoder, reranker) if reranker != facts.reranker else facts.weights
         writer.set_facts(replace(facts, reranker=reranker, passage_tokens=tokens, weights=weights))
@@ -162,24 +173,40 @@ def _chunks(rows: Iterable[Document | Skip]) -> Iterator[tuple[list[Document], l
 
 
 def _splitter(encoder: registry.TokenEncoder, passage_tokens: int) -> Splitter:
-    return Splitter(encoder.tokenizer, max(1, min(passage_tokens, encoder.max_tokens - TITLE_ROOM)))
+    return Splitter(encoder.tokenizer, max(1, min(passage_tokens, encoder.content_tokens - TITLE_ROOM)))
 
 
-def _embed_and_commit(writer: Writer, encoder: registry.TokenEncoder, splitter: Splitter, documents: Sequence[Document]) -> int:
-    """One commit; returns how many texts were embedded, each once however often it occurs."""
-    if not documents:
-        return 0
-    passages = {document.id: splitter.split(document) for document in documents}
-    texts = {}
-    for document in documents:
-        for passage in passages[document.id]:
-            text = reading(document.title, passage.text)
-            texts[reading_hash(text)] = text
-    absent = writer.missing(encoder.space, texts)
-    asked = [hashed for hashed in texts if hashed in absent]
-    vectors = encoder.encode_documents([texts[hashed] for hashed in asked])
-    writer.commit(documents, passages, encoder.space, dict(zip(asked, vectors, strict=True)))
-    return len(asked)
+class _Upsert:
+    """Puts chunks of documents, a commit each, and counts what that took."""
+
+    def __init__(self, writer: Writer, encoder: registry.TokenEncoder) -> None:
+        self._writer, self._encoder = writer, encoder
+        self._splitter = _splitter(encoder, writer.facts.passage_tokens)
+        self.seen = self.changed = self.embedded = 0
+        self.skipped: list[Skip] = []
+        self.truncated: list[Skip] = []
+
+    def put(self, documents: Sequence[Document]) -> None:
+        """Commit those that changed; each text is embedded once, however often it occurs."""
+        known = self._writer.unchanged(documents)
+        fresh = [document for document in documents if document.id not in known]
+        self.seen, self.changed = self.seen + len(documents), self.changed + len(fresh)
+        if not fresh:
+            return
+        passages = {document.id: self._splitter.split(document) for document in fresh}
+        texts = {}
+        for document in fresh:
+            for passage in passages[document.id]:
+                text = reading(document.title, passage.text)
+                texts[reading_hash(text)] = passage.id, text
+        absent = self._writer.missing(self._encoder.space, texts)
+        asked = [hashed for hashed in texts if hashed in absent]
+        vectors = self._encoder.encode_documents([texts[hashed][1] for hashed in asked])
+        cut = set(self._encoder.cut)
+        self._encoder.cut.clear()
+        self.truncated += [Skip(name, TRUNCATED) for name, text in (texts[hashed] for hashed in asked) if text in cut]
+        self._writer.commit(fresh, passages, self._encoder.space, dict(zip(asked, vectors, strict=True)))
+        self.embedded += len(asked)
 
 
 def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), progress: Progress = silent) -> Inspected:
@@ -190,27 +217,37 @@ def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), 
     """
     encoder = registry.load_encoder(settings.encoder or STARTER_ENCODER)
     splitter = _splitter(encoder, settings.passage_tokens or PASSAGE_TOKENS)
-    expected, sample, seen = count_documents(sources), list[Passage](), 0
+    expected, sample, seen = count_documents(sources), list[str](), 0
+    truncated: list[Skip] = []
 
     def watched(rows: Iterable[Document | Skip]) -> Iterator[Document | Skip]:
         nonlocal seen
         for row in rows:
             if isinstance(row, Document):
                 seen += 1
-                if len(sample) < SAMPLE_PASSAGES:
-                    sample.extend(splitter.split(row))
+                if len(sample) < SAMPLE_PASSAGES or len(row.title) > TITLE_ROOM:  # a shorter title has room beside every passage
+                    texts = {passage.id: reading(row.title, passage.text) for passage in splitter.split(row)}
+                    truncated.extend(Skip(name, TRUNCATED) for name in _too_long(encoder, texts))
+                    sample.extend(texts.values())
                 if seen % 100 == 0:
                     progress("documents", seen, max(expected, seen))
             yield row
 
     found = inspect_documents(watched(read_documents(sources, settings.columns)), splitter)
-    seconds, tokens = _encoding_rate(encoder, [passage.text for passage in sample[:SAMPLE_PASSAGES]])
+    seconds, tokens = _encoding_rate(encoder, sample[:SAMPLE_PASSAGES])
     stored = found.passages * (4 * encoder.space.dim * 2 + PASSAGE_BYTES) + found.tokens.total * TOKEN_BYTES
     return Inspected(
         **{field.name: getattr(found, field.name) for field in fields(found)},
+        truncated=tuple(truncated),
         estimated_seconds=found.tokens.total * seconds / max(1, tokens),
         estimated_bytes=stored,
     )
+
+
+def _too_long(encoder: registry.TokenEncoder, texts: Mapping[str, str]) -> list[str]:
+    """Names of the texts that are longer than the model."""
+    encodings = encoder.tokenizer.encode_batch(list(texts.values()), add_special_tokens=False)
+    return [name for name, encoding in zip(texts, encodings, strict=True) if len(encoding.ids) > encoder.content_tokens]
 
 
 def _encoding_rate(encoder: registry.TokenEncoder, texts: list[str]) -> tuple[float, int]:
@@ -349,9 +386,12 @@ def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, l
 
 
 def _latency(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings) -> list[float]:
-    """Seconds of single questions, spread over all, each asked alone: of models that are warm, of documents that are not cached."""
+    """Seconds of single questions, spread over all, each asked alone.
+
+    As a process that keeps running answers them: models are warm, and what late interaction has read stays in its cache.
+    """
     collection.rank(queries[:1], settings, Stopwatch())
-    chosen = queries[:: max(1, len(queries) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]
+    chosen = (queries[1:] or queries)[:: max(1, len(queries) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]
     seconds = []
     for query in chosen:
         start = time.perf_counter()

@@ -105,9 +105,10 @@ class Skip:
 
 
 def reading(title: str, text: str) -> str:
-    """What a model reads of a passage: the title first, unless the text already begins with it."""
-    head = title.strip()
-    return text if not head or text.lstrip().startswith(head) else f"{head}\n{text}"
+    """What a model reads of a passage: the title first, unless the text already begins with it, as a heading or as words."""
+    head, body = title.strip(), text.lstrip("# \t\r\n")
+    begins = body.startswith(head) and not body[len(head) : len(head) + 1].isalnum()
+    return text if not head or begins else f"{head}\n{text}"
 
 
 def as_json(record: Any) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from bicross.records import Hit, Ranking, Skip, Space
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """`index`: what is in the collection now, and what this run did. `truncated` counts passages longer than the model."""
+    """`index`: what is in the collection now, and what this run did. `truncated` names passages longer than the model."""
 
     documents: int
     passages: int
     changed: int
     unchanged: int
     embedded: int
-    truncated: int
+    truncated: tuple[Skip, ...]
     skipped: tuple[Skip, ...]
     space: Space
     seconds: float
@@ -28,16 +28,17 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`search`, one question: its hits, best first, and how many candidates the reranker read."""
+    """`search`, one question: its hits, best first, how many candidates were read again, and whether it was longer than a model."""
 
     text: str
     hits: Ranking
     titles: Mapping[str, str]
     reranked: int
+    truncated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The question with its hits, as `search --json` prints it."""
-        return {"text": self.text, "reranked": self.reranked, "hits": [self._hit(hit) for hit in self.hits]}
+        return {"text": self.text, "reranked": self.reranked, "truncated": self.truncated, "hits": [self._hit(hit) for hit in self.hits]}
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
         passage = hit.passage and {"text": hit.passage.text, "start": hit.passage.start, "end": hit.passage.end}
@@ -81,8 +82,8 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """`inspect`: what a source holds and what `index` would cost. `split` counts documents of more than one passage, which a
-    model would otherwise truncate; `duplicate_ids` names (id, first id) of equal texts.
+    """`inspect`: what a source holds and what `index` would cost. `split` counts documents of more than one passage,
+    `truncated` names passages whose title does not fit beside them; `duplicate_ids` names (id, first id) of equal texts.
     """
 
     documents: int
@@ -93,6 +94,7 @@ class Inspected:
     duplicates: int
     duplicate_ids: tuple[tuple[str, str], ...]
     skipped: tuple[Skip, ...]
+    truncated: tuple[Skip, ...]
     estimated_seconds: float
     estimated_bytes: int
 

@@ -48,6 +48,14 @@ def check_vectors(vectors: Vectors, space: Space, names: Sequence[str]) -> None:
         raise InputError(f"The model gave a vector of length {norms[row]} for {names[row]!r}; it must be finite and not zero.")
 
 
+def check_scores(scores: Scores, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse scores that cannot be ordered. Raises InputError, naming the first (query, document) pair whose score is not finite."""
+    bad = ~np.isfinite(scores)
+    if bad.any():
+        query, document = pairs[int(np.argmax(bad))]
+        raise InputError(f"The model gave the score {scores[bad][0]} for {query[:60]!r} and {document[:60]!r}; its weights may be damaged.")
+
+
 def top_columns(scores: Scores, k: int) -> NDArray[np.int64]:
     """Columns of the k best scores of each row, best first, ties by column, (rows, min(k, columns)).
 

@@ -15,10 +15,10 @@ class TestStarterReranker(ScorerConformance):
     def make(self) -> Scorer:
         return load_reranker(STARTER_RERANKER, "f32")
 
-    def test_pairs_longer_than_the_model_are_counted(self, scorer: Scorer) -> None:
-        before = scorer.truncated
+    def test_queries_of_pairs_longer_than_the_model_are_named(self, scorer: Scorer) -> None:
+        scorer.cut.clear()
         scorer.score([(suite.QUESTIONS[0], suite.ANSWERS[0]), (suite.QUESTIONS[0], "word " * 600)])
-        assert scorer.truncated - before == 1
+        assert scorer.cut == [suite.QUESTIONS[0]]
 
 
 class TestLateInteraction(ScorerConformance):

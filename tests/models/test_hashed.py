@@ -43,6 +43,7 @@ def test_words_beyond_the_limit_are_not_read() -> None:
     encoder = HashedEncoder(max_tokens=3)
     same = encoder.encode_documents(["one two three", "one two three four"])
     assert (same[0] == same[1]).all()
+    assert encoder.cut == ["one two three four"]
 
 
 def test_a_text_without_words_has_one_place() -> None:

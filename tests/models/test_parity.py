@@ -81,7 +81,7 @@ class TestStarterEncoder:
         encoder = load_encoder(STARTER_ENCODER, precision)
         assert cosines(encoder.encode_queries(texts), reference["query"]).min() >= least
         assert cosines(encoder.encode_documents(texts), reference["document"]).min() >= least
-        assert encoder.truncated == 2  # the last text, once a side
+        assert len(encoder.cut) == 2  # the last text, once a side
 
 
 def test_scores_of_the_starter_reranker_are_those_of_sentence_transformers() -> None:
@@ -198,7 +198,7 @@ def test_vectors_of_tiny_models(tmp_path: Path, family: str, how: str, similarit
     folder = pooled(checkpoint(tmp_path, family, "Model"), how, similarity)
     reference = SentenceTransformer(str(folder), device="cpu")
     encoder = BiEncoder(read_folder(folder), "f32")
-    assert (encoder.space.similarity, encoder.space.dim, encoder.max_tokens) == (similarity, 32, LENGTH)
+    assert (encoder.space.similarity, encoder.space.dim, encoder.folder.max_tokens) == (similarity, 32, LENGTH)
     for ours, theirs in ((encoder.encode_queries, reference.encode_query), (encoder.encode_documents, reference.encode_document)):
         assert ours(TEXTS) == pytest.approx(theirs(TEXTS, normalize_embeddings=similarity == "cosine"), abs=1e-5)
 
@@ -229,7 +229,7 @@ def test_scores_of_tiny_models(tmp_path: Path, family: str, inputs: tuple[str, .
     scorer = CrossEncoder(read_folder(folder), "f32")
     assert np.ptp(expected) > 0.1, "the pairs must differ, or agreement says little"
     assert scorer.score(PAIRS) == pytest.approx(expected, abs=1e-4)
-    assert scorer.truncated == sum("button button" in right for _, right in PAIRS)
+    assert len(scorer.cut) == sum("button button" in right for _, right in PAIRS)
 
 
 def test_a_bert_tokenizer_by_its_class_gives_types(tmp_path: Path) -> None:

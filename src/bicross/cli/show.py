@@ -32,8 +32,7 @@ def indexed(done: Indexed) -> Iterable[str]:
     yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"
     rate = f"{done.documents_per_second:.0f} documents/s"
     yield f"{done.embedded} texts embedded, {done.seconds:.1f} s ({rate}), space {done.space.fingerprint[:12]}"
-    if done.truncated:
-        yield f"{done.truncated} texts were longer than the model reads, and were cut"
+    yield from _skips(done.truncated, "truncated")
     yield from _skips(done.skipped)
 
 
@@ -48,6 +47,7 @@ def inspected(found: Inspected) -> Iterable[str]:
     yield "languages: " + ", ".join(f"{tongue} {count}" for tongue, count in found.languages.items() if count)
     yield f"duplicates: {found.duplicates}" + "".join(f"\n  {again} is {first} again" for again, first in found.duplicate_ids)
     yield f"`bicross index` would take about {found.estimated_seconds:.0f} s and {found.estimated_bytes / 1e6:.0f} MB"
+    yield from _skips(found.truncated, "would be truncated")
     yield from _skips(found.skipped)
 
 
@@ -55,6 +55,8 @@ def answered(answers: Answers) -> Iterable[str]:
     """Questions with their hits."""
     for answer in answers.queries:
         yield answer.text
+        if answer.truncated:
+            yield "  (longer than the model: its end was not read)"
         if not answer.hits:
             yield "  nothing found"
         for place, hit in enumerate(answer.hits, start=1):
@@ -116,9 +118,9 @@ def _stages(hit: Hit) -> str:
     return f"{chance}score {hit.score:.3f}   {'  '.join(parts)}"
 
 
-def _skips(skipped: tuple[Skip, ...]) -> Iterable[str]:
+def _skips(skipped: tuple[Skip, ...], what: str = "skipped") -> Iterable[str]:
     if skipped:
-        yield f"{len(skipped)} skipped:"
+        yield f"{len(skipped)} {what}:"
         yield from (f"  {skip.id}: {skip.reason}" for skip in skipped[:NAMED])
         if len(skipped) > NAMED:
             yield f"  … and {len(skipped) - NAMED} more (--json names all)"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import openvino as ov
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from bicross.models import graph
 from bicross.models.folder import ModelFolder
@@ -18,19 +19,27 @@ from bicross.vectors import Vectors, check_vectors
 
 
 class BiEncoder:
-    """An Encoder on OpenVINO. `truncated` counts the texts that were longer than the model since it was loaded."""
+    """An Encoder on OpenVINO.
+
+    `content_tokens` is the room for a text beside prompt and special tokens. `cut` collects the texts that were longer; whoever
+    reports them clears it.
+    """
 
     def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
         self.folder = folder
-        self.max_tokens = folder.max_tokens
-        self.truncated = 0
-        self.tokenizer = load_tokenizer(folder.path / "tokenizer.json")
+        self.cut: list[str] = []
         self._cutting = load_tokenizer(folder.path / "tokenizer.json")
+        self.content_tokens = folder.max_tokens - len(self._cutting.encode(folder.document_prompt).ids)
         self._cutting.enable_truncation(folder.max_tokens)
         self._pad = int(folder.config.get("pad_token_id") or 0)
         model = _model(folder)
         self._network = Network(model, precision or best_precision())
         self.space = Space(folder.fingerprint(), int(model.outputs[0].partial_shape[1].get_length()), folder.similarity)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer without truncation: for cutting passages."""
+        return load_tokenizer(self.folder.path / "tokenizer.json")
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, (len(texts), dim)."""
@@ -52,7 +61,7 @@ class BiEncoder:
         vectors = np.empty((len(texts), self.space.dim), dtype=np.float32)
         for positions, _, rows in run_sorted(self._network, self._tokenizer(prompt, texts), len(texts), self._pad):
             vectors[positions] = rows
-        check_vectors(vectors, self.space, texts)
+        check_vectors(vectors, self.space, [text[:60] for text in texts])
         return vectors
 
     def _tokens(self, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
@@ -63,7 +72,7 @@ class BiEncoder:
     def _tokenizer(self, prompt: str, texts: Sequence[str]) -> Callable[[int, int], list[Encoding]]:
         def encode(start: int, stop: int) -> list[Encoding]:
             encodings = self._cutting.encode_batch([prompt + text for text in texts[start:stop]])
-            self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+            self.cut += [text for text, encoding in zip(texts[start:stop], encodings, strict=True) if encoding.overflowing]
             return encodings
 
         return encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import openvino as ov
@@ -14,20 +15,27 @@ from bicross.models.folder import ModelFolder
 from bicross.models.network import Network, best_precision
 from bicross.models.tokens import load_tokenizer, run_sorted
 from bicross.models.weights import read_weights
-from bicross.vectors import Scores
+from bicross.vectors import Scores, check_scores
 
 
 class CrossEncoder:
-    """A Scorer on OpenVINO. Scores are logits: any real number, higher is more relevant."""
+    """A Scorer on OpenVINO. Scores are logits: any real number, higher is more relevant.
+
+    `cut` collects the queries of pairs that were longer than the model; whoever reports them clears it.
+    """
 
     def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
         self.folder = folder
-        self.truncated = 0
+        self.cut: list[str] = []
         self._tokenizer = load_tokenizer(folder.path / "tokenizer.json")
         self._tokenizer.enable_truncation(folder.max_tokens)  # the longer of the two is cut first
         self._pad = int(folder.config.get("pad_token_id") or 0)
         self._network = Network(_model(folder), precision or best_precision())
-        self.fingerprint = folder.fingerprint()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What decides a score, hashed."""
+        return self.folder.fingerprint()
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
         """Logits of (query, document) pairs, (len(pairs),), in the order asked; batches span queries."""
@@ -37,11 +45,12 @@ class CrossEncoder:
             encodings = self._tokenizer.encode_batch(
                 [(self.folder.query_prompt + query, document) for query, document in pairs[start:stop]]
             )
-            self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+            self.cut += [query for (query, _), encoding in zip(pairs[start:stop], encodings, strict=True) if encoding.overflowing]
             return encodings
 
         for positions, _, rows in run_sorted(self._network, encode, len(pairs), self._pad, pair_types=self.folder.pair_types):
             scores[positions] = rows[:, 0]
+        check_scores(scores, pairs)
         return scores
 
 

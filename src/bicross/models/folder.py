@@ -38,7 +38,9 @@ class ModelFolder:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def graph_file(self) -> Path | None:
-        """An ONNX or OpenVINO file that holds the graph, or None where it is built from the weights."""
+        """An ONNX or OpenVINO file that holds the graph, or None where it is built from the weights, which are the source of both."""
+        if self.config.get("model_type") in FAMILIES and any(self.path.glob("model.safetensors*")):
+            return None
         for name in ("openvino/openvino_model.xml", "openvino_model.xml", "onnx/model.onnx", "model.onnx"):
             if (self.path / name).is_file():
                 return self.path / name

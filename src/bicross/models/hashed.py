@@ -34,8 +34,8 @@ class HashedEncoder:
     """
 
     def __init__(self, dim: int = 64, max_tokens: int = 512) -> None:
-        self.max_tokens = max_tokens
-        self.truncated = 0  # texts that were longer than max_tokens
+        self.content_tokens = max_tokens
+        self.cut: list[str] = []  # texts that were longer
         self._space = Space(f"hashed-1-dim{dim}-tokens{max_tokens}", dim)
 
     @property
@@ -58,7 +58,8 @@ class HashedEncoder:
     def _encode(self, texts: Sequence[str]) -> Vectors:
         rows = np.zeros((len(texts), self._space.dim), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
-            row[:] = self._row(_features(text, self.max_tokens))
+            row[:] = self._row(_features(text, self.content_tokens))
+        self.cut += [text for text in texts if sum(1 for _ in islice(WORD.finditer(text), self.content_tokens + 1)) > self.content_tokens]
         return rows
 
     def _row(self, features: Counter[str]) -> Sequence[float]:

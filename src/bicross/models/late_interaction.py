@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bicross.models.bi_encoder import BiEncoder
-from bicross.vectors import Scores
+from bicross.vectors import Scores, check_scores
 
 CACHE_BYTES = 256 * 1024 * 1024
 
@@ -43,6 +43,7 @@ class LateInteraction:
         absent = [document for document in places if not self._fill_kept(document, fill)]
         for position, vectors in self._encoder.document_tokens(absent):
             fill(absent[position], self._keep(absent[position], vectors))
+        check_scores(scores, pairs)
         return scores
 
     def _fill_kept(self, document: str, fill: Callable[[str, NDArray[np.float32]], None]) -> bool:

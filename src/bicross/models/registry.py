@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from bicross.errors import InputError, ModelNotFound
 from bicross.models.folder import FAMILIES, ModelFolder, read_folder
 from bicross.models.hashed import HashedEncoder, HashedScorer
+from bicross.models.weights import weight_files
 from bicross.protocols import Encoder, Scorer
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 from bicross.starter import unpacked
@@ -21,7 +22,17 @@ SHIPPED = {
     STARTER_RERANKER: "cross-encoder, Chinese and English",
     HASHED: "no weights: hashed words, for tests that need no quality",
 }
-_PATTERNS = ["*.json", "*.safetensors", "onnx/model.onnx*", "1_Pooling/*", "2_Normalize/*", "*.md"]
+_PATTERNS = [
+    "*.json",
+    "*.safetensors",
+    "onnx/model.onnx*",
+    "model.onnx*",
+    "openvino/*",
+    "openvino_model.*",
+    "1_Pooling/*",
+    "2_Normalize/*",
+    "*.md",
+]
 
 
 class TokenEncoder(Encoder, Protocol):
@@ -30,9 +41,14 @@ class TokenEncoder(Encoder, Protocol):
     @property
     def tokenizer(self) -> Tokenizer: ...
     @property
-    def max_tokens(self) -> int: ...
+    def content_tokens(self) -> int: ...
     @property
-    def truncated(self) -> int: ...
+    def cut(self) -> list[str]: ...
+
+
+def canonical(name: str) -> str:
+    """The name to keep: a folder's whole path, so that it is found from anywhere; other names as they are."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> TokenEncoder:
@@ -63,7 +79,7 @@ def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) ->
         return HashedScorer()
     from bicross.models.cross_encoder import CrossEncoder  # OpenVINO is loaded only when a real model is
 
-    return CrossEncoder(_supported(_reranker(name)), precision)
+    return CrossEncoder(_reranker(name), precision)
 
 
 def load_late_interaction(encoder: Encoder) -> Scorer | None:
@@ -124,7 +140,7 @@ def find(name: str) -> ModelFolder:
 
 
 def _reranker(name: str) -> ModelFolder:
-    folder = find(name)
+    folder = _supported(find(name))
     if not folder.is_reranker:
         raise InputError(f"{name} is a bi-encoder; expected a reranker (cross-encoder). Did you mean --encoder {name}?")
     return folder
@@ -150,4 +166,6 @@ def _supported(folder: ModelFolder) -> ModelFolder:
             f"{folder.path} is a {family!r} model; this runtime builds {', '.join(FAMILIES)}, and reads ONNX and OpenVINO files. "
             f"Convert it once: pip install 'bicross[train]' && bicross export {folder.path} --into {folder.path.name}-openvino"
         )
+    if folder.graph_file() is None:
+        weight_files(folder.path)  # raises where there are none
     return folder
