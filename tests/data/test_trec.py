@@ -1,17 +1,20 @@
 """Runs, written and read."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bicross.data.trec import read_run, write_run
+from bicross.data.trec import check_run_path, read_run, read_runs, write_run
 from bicross.errors import InputError
 from bicross.records import Hit, Run
 from bicross.vectors import best_first
 
-words = st.text(min_size=1, max_size=8).filter(lambda text: text.split() == [text] and text.isprintable())
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"), min_size=1, max_size=8) | st.text(
+    "%25038EC \u3000\t", min_size=1, max_size=9
+)
 scores = st.dictionaries(words, st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5)
 
 
@@ -56,10 +59,9 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, words: list[str]) -> Non
 @pytest.mark.parametrize(
     "run",
     [
-        Run("a b", {}),
         Run("", {}),
-        Run("x", {"q 1": (Hit("a", 1.0),)}),
-        Run("x", {"q": (Hit("a\u3000b", 1.0),)}),
+        Run("x", {"": (Hit("a", 1.0),)}),
+        Run("x", {"q": (Hit("", 1.0),)}),
         Run("x", {"q": (Hit("a", float("nan")),)}),
     ],
 )
@@ -67,3 +69,63 @@ def test_what_six_columns_cannot_say_is_refused_and_nothing_is_written(tmp_path:
     with pytest.raises(InputError):
         write_run(tmp_path / "r", run)
     assert not (tmp_path / "r").exists()
+
+
+def test_white_space_is_in_per_cent_and_other_names_stand_as_they_are(tmp_path: Path) -> None:
+    names = ["my file.txt", "a\u3000b", "100%", "%E4%B8%AD", "a%20b"]
+    write_run(tmp_path / "r", Run("x", {"q": tuple(Hit(name, -place) for place, name in enumerate(names))}))
+    written = [line.split()[2] for line in (tmp_path / "r").read_text().splitlines()]
+    assert written == ["my%20file.txt", "a%E3%80%80b", "100%", "%E4%B8%AD", "a%2520b"]
+    assert [hit.doc_id for hit in read_run(tmp_path / "r").rankings["q"]] == names
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "dangling").symlink_to("new")
+    run = Run("x", {"q": (Hit("a", 1.0),)})
+    for link, file in (("link", "real"), ("dangling", "new")):
+        write_run(tmp_path / link, run)
+        assert (tmp_path / link).is_symlink() and not (tmp_path / file).is_symlink()
+        assert read_run(tmp_path / file) == run
+
+
+def test_a_path_that_no_run_can_be_written_to_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name, word in (
+        ("", "a folder"),
+        ("none/run", "does not exist"),
+        ("file/run", "Not a directory"),
+        ("pipe", "no regular file"),
+        ("null", "no regular file"),
+        ("x" * 300, "too long"),
+    ):
+        for refuse in (check_run_path, lambda path: write_run(path, Run("x", {}))):
+            with pytest.raises(InputError, match=word):
+                refuse(tmp_path / name)
+    check_run_path(tmp_path / "file")
+    check_run_path(tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "null", "pipe"] and (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_that_is_closed_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written to"):
+        check_run_path(tmp_path / "run")
+
+
+def test_runs_of_one_name_are_named_for_their_files(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    ranking = {"q": (Hit("a", 1.0),)}
+    for file, name in (("fused.trec", "fused"), ("both.trec", "both"), ("deep.trec", "both"), ("old/both.trec", "both")):
+        write_run(tmp_path / file, Run(name, ranking))
+
+    def names(*files: str) -> list[str]:
+        return [run.name for run in read_runs([tmp_path / file for file in files])]
+
+    assert names("fused.trec", "both.trec") == ["fused", "both"]
+    assert names("both.trec", "deep.trec") == ["both", "deep"]
+    assert names("both.trec", "old/both.trec") == [str(tmp_path / "both.trec"), str(tmp_path / "old/both.trec")]

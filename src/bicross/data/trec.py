@@ -1,9 +1,19 @@
-"""TREC run files: `query Q0 document rank score name`, one hit a line."""
+"""TREC run files: `query Q0 document rank score name`, one hit a line.
+
+The columns are parted by white space, so white space in a name is percent-encoded (RFC 3986, section 2.1): `my%20file.txt`.
+A `%` is written as `%25` only where it would otherwise be read as white space, so that most names with a `%` stand as they are.
+"""
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from bicross import durable
 from bicross.data.lines import read_lines, require_file
@@ -12,10 +22,15 @@ from bicross.records import Hit, Run
 from bicross.vectors import best_first
 
 _COLUMNS = "`query Q0 document rank score name`"
+_CODES = "|".join(quote(character)[1:] for character in map(chr, range(0x3001)) if character.isspace())  # all that str.split parts at
+_TO_ESCAPE = re.compile(rf"\s|%(?=25|{_CODES})")
+_ESCAPED = re.compile(rf"%(?:25|{_CODES})")
 
 
 def read_run(path: Path) -> Run:
     """A run as trec_eval reads it: by score, highest first, whatever the rank column says; ties break by id.
+
+    Its name is that of the last line. White space and `%` in per cent are read back as themselves.
 
     Raises:
         InputError: the file does not exist or is empty, a line is not six columns with a finite score, or a document comes
@@ -30,7 +45,7 @@ def read_run(path: Path) -> Run:
             continue
         if len(fields) != 6:
             raise InputError(f"{place} has {line.reason or f'{len(fields)} columns'}; expected {_COLUMNS}.")
-        query_id, _, doc_id, _, score, name = fields
+        query_id, _, doc_id, _, score, name = map(_unescaped, fields)
         ranked = hits.setdefault(query_id, {})
         if doc_id in ranked:
             raise InputError(f"{place} ranks {doc_id!r} a second time for query {query_id!r}; expected each document once.")
@@ -40,13 +55,45 @@ def read_run(path: Path) -> Run:
     return Run(name, {query_id: best_first(ranked.values()) for query_id, ranked in hits.items()})
 
 
-def write_run(path: Path, run: Run) -> None:
-    """Write a run in the order of its rankings; scores read back equal. A query without hits has no line in the format.
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Runs to be told apart: where two have the same name, each is named for its file, without the suffix if that is enough.
 
     Raises:
-        InputError: an id or the run's name holds white space or is empty, which six columns cannot say, or a score is not finite.
+        InputError: as `read_run`.
+    """
+    runs = [read_run(path) for path in paths]
+    for names in ([run.name for run in runs], [path.stem for path in paths]):
+        if len(set(names)) == len(names):
+            break
+    else:
+        names = [str(path) for path in paths]
+    return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def check_run_path(path: Path) -> None:
+    """Whether `write_run` can write here; to be asked before the work that makes the run.
+
+    Raises:
+        InputError: its folder does not exist or cannot be written to, or what stands there is no regular file.
+    """
+    target = _target(path)
+    advice = "Name a file in a folder that exists and can be written to."
+    if target.is_dir():
+        raise InputError(f"A run cannot be written to {path}: it is a folder. {advice}")
+    if not target.parent.is_dir():
+        raise InputError(f"A run cannot be written to {path}: the folder {target.parent} does not exist. {advice}")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise InputError(f"A run cannot be written to {path}: the folder {target.parent} cannot be written to. {advice}")
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write a run in the order of its rankings; names and scores read back equal. A query without hits has no line in the format.
+
+    Raises:
+        InputError: an id or the run's name is empty, a score is not finite, or the path is refused as `check_run_path` says.
         StoreError: the file cannot be written.
     """
+    check_run_path(path)
     lines = []
     name = _word(run.name, "run")
     for query_id, ranking in run.rankings.items():
@@ -55,7 +102,7 @@ def write_run(path: Path, run: Run) -> None:
             if not math.isfinite(hit.score):
                 raise InputError(f"Document {hit.doc_id!r} has score {hit.score} for query {query_id!r}; expected a finite number.")
             lines.append(f"{query} Q0 {_word(hit.doc_id, 'document')} {rank} {float(hit.score)!r} {name}\n")
-    durable.write_file(path, "".join(lines).encode())
+    durable.write_file(_target(path), "".join(lines).encode())
 
 
 def _score(text: str, place: str) -> float:
@@ -69,6 +116,24 @@ def _score(text: str, place: str) -> float:
 
 
 def _word(name: str, what: str) -> str:
-    if name.split() != [name]:
-        raise InputError(f"The {what} {name!r} cannot stand in a TREC run: names there are not empty and have no white space. Rename it.")
-    return name
+    if not name:
+        raise InputError(f"A {what} has an empty name, which cannot stand in a TREC run. Rename it.")
+    return _TO_ESCAPE.sub(lambda found: "%25" if found[0] == "%" else quote(found[0]), name)
+
+
+def _unescaped(word: str) -> str:
+    return _ESCAPED.sub(lambda found: unquote(found[0]), word)
+
+
+def _target(path: Path) -> Path:
+    """The file that a path stands for, links followed: a rename would put the file in the link's place."""
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return target
+    except OSError as error:
+        raise InputError(f"A run cannot be written to {path}: {error.strerror}. Name another file.") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a device, such as /dev/null, would be replaced by a file
+        raise InputError(f"A run cannot be written to {path}: it is no regular file. Name another file.")
+    return target
