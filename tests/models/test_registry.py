@@ -63,6 +63,7 @@ def test_a_family_that_is_not_built_says_how_to_convert(tmp_path: Path) -> None:
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     for name, content in (("config", {"model_type": "bert"}), ("tokenizer", {})):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match=r"tokenizer\.json is not a tokenizer"):
         registry.load_encoder(str(tmp_path))
 
