@@ -15,10 +15,10 @@ from bicross.evaluation.compare import bootstrap_interval, compare, randomisatio
 from bicross.records import Hit, Run
 
 
-def run_with_ranks(ranks: list[int]) -> Run:
+def run_with_ranks(ranks: list[int], name: str = "run") -> Run:
     """A run that puts the relevant document `r` of query n at place ranks[n]."""
     return Run(
-        "run", {f"q{n}": tuple(Hit("r" if place == rank else f"x{place}", 0.0) for place in range(1, 11)) for n, rank in enumerate(ranks)}
+        name, {f"q{n}": tuple(Hit("r" if place == rank else f"x{place}", 0.0) for place in range(1, 11)) for n, rank in enumerate(ranks)}
     )
 
 
@@ -45,21 +45,34 @@ def test_two_runs_of_equal_worth_rarely_differ() -> None:
 
 
 def test_a_known_difference_is_found_and_has_a_direction() -> None:
-    worse, better = run_with_ranks([2] * 30 + [1] * 10), run_with_ranks([1] * 40)
+    worse, better = run_with_ranks([2] * 30 + [1] * 10, "fused"), run_with_ranks([1] * 40, "reranked")
     found = compare(worse, better, qrels_of(40), "RR@10")
     assert found.mean_a == pytest.approx(0.625) and found.mean_b == 1
     assert found.difference == pytest.approx(0.375)
     assert found.confidence[0] > 0.25 and found.p_value == pytest.approx(1 / 10_001)
     assert (found.wins, found.losses, found.ties, found.queries) == (30, 0, 10, 40)
-    assert found.verdict.startswith("B is better: RR@10 is 0.6250 for A and 1.0000 for B")
+    assert found.verdict.startswith("reranked is better than fused: RR@10 is 0.6250 for fused and 1.0000 for reranked, +0.3750")
+    assert "(reranked wins 30, loses 0, ties 10)." in found.verdict
     back = compare(better, worse, qrels_of(40), "RR@10")
-    assert back.verdict.startswith("A is better") and back.difference == -found.difference
+    assert back.verdict.startswith("reranked is better than fused") and back.difference == -found.difference
 
 
 def test_queries_that_a_run_lacks_count_against_it() -> None:
     whole, half = run_with_ranks([1] * 40), run_with_ranks([1] * 20)
     found = compare(whole, half, qrels_of(40), "RR@10")
     assert (found.mean_b, found.losses, found.ties) == (0.5, 20, 20)
+    assert (found.missing_a, found.missing_b) == (0, 20)
+    assert found.verdict.startswith("run (first) is better than run (second)")
+    assert found.verdict.endswith("run (second) has nothing for 20 of them, which count as 0.")
+
+
+def test_a_run_of_other_queries_is_refused() -> None:
+    run, other = run_with_ranks([1] * 3), Run("other", {"x": (Hit("r", 1.0),)})
+    for pair in ((run, other), (other, run)):
+        with pytest.raises(InputError, match="The run other has none of the 3 judged queries"):
+            compare(*pair, qrels_of(3), "RR@10")
+    nothing = Run("nothing", {f"q{n}": () for n in range(3)})
+    assert compare(run, nothing, qrels_of(3), "RR@10").missing_b == 3
 
 
 def test_few_questions_are_called_few() -> None:

@@ -7,7 +7,7 @@ the randomisation test and the bootstrap agree, and need no normal differences.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ Numbers = NDArray[np.float64]
 class Comparison:
     """Run B against run A over the judged queries. `difference` is B minus A; `confidence` is its interval.
 
+    `missing_a` and `missing_b` count judged queries that a run has nothing for, which are 0 for it.
     `p_value`: how often a difference at least as large, either way, would come about if A and B were as good as each other.
     """
 
@@ -42,19 +43,22 @@ class Comparison:
     wins: int
     losses: int
     ties: int
+    missing_a: int
+    missing_b: int
     verdict: str
 
 
 def compare(
     run_a: Run, run_b: Run, qrels: Qrels, measure: str, *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
-    """Compare two runs, query by query; a query that a run does not have is 0 for it.
+    """Compare two runs, query by query; a judged query that a run does not have is 0 for it. The verdict calls them by their names.
 
     The interval is the percentile interval of the paired bootstrap; the p-value is the two-sided paired randomisation test's.
 
     Raises:
-        InputError: the measure is unknown, or the qrels are empty.
+        InputError: the measure is unknown, the qrels are empty, or a run has none of their queries.
     """
+    missing = _missing(run_a, qrels), _missing(run_b, qrels)
     (values_a,), (values_b,) = (per_query([measure], qrels, run).values() for run in (run_a, run_b))
     differences = np.array([values_b[query] - values_a[query] for query in qrels])  # (queries,)
     differences[np.abs(differences) < ROUNDING] = 0
@@ -62,9 +66,10 @@ def compare(
     interval = bootstrap_interval(differences.tolist(), confidence, resamples, seed)
     mean_a, mean_b = mean(values_a.values()), mean(values_b.values())
     p_value = randomisation_test(differences.tolist(), resamples, seed)
-    counts = (wins, losses, len(differences) - wins - losses)
-    verdict = _verdict(measure, mean_a, mean_b, interval, p_value, counts, confidence)
-    return Comparison(measure, len(differences), mean_a, mean_b, mean_b - mean_a, interval, p_value, *counts, verdict)
+    counts = (wins, losses, len(differences) - wins - losses, *missing)
+    names = (run_a.name, run_b.name) if run_a.name != run_b.name else (f"{run_a.name} (first)", f"{run_b.name} (second)")
+    found = Comparison(measure, len(differences), mean_a, mean_b, mean_b - mean_a, interval, p_value, *counts, "")
+    return replace(found, verdict=_verdict(found, *names, confidence))
 
 
 def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
@@ -109,26 +114,30 @@ def _blocks(resamples: int, width: int) -> Iterator[int]:
         yield min(rows, resamples - start)
 
 
-def _verdict(
-    measure: str,
-    mean_a: float,
-    mean_b: float,
-    interval: tuple[float, float],
-    p_value: float,
-    counts: tuple[int, int, int],
-    confidence: float,
-) -> str:
-    """One plain sentence, and a second where there are few queries."""
-    low, high = interval
-    better = "B" if mean_b > mean_a else "A"
+def _missing(run: Run, qrels: Qrels) -> int:
+    """How many judged queries the run has nothing for."""
+    if qrels and qrels.keys().isdisjoint(run.rankings):
+        raise InputError(
+            f"The run {run.name} has none of the {len(qrels)} judged queries; expected the same query ids in the run and in the qrels."
+        )
+    return sum(not run.rankings.get(query) for query in qrels)
+
+
+def _verdict(found: Comparison, a: str, b: str, confidence: float) -> str:
+    """One plain sentence about the runs of these names, and others where queries lack or are few."""
+    low, high = found.confidence
+    better, worse = (b, a) if found.difference > 0 else (a, b)
     # Both must say so: the verdict never calls a run better beside an interval that holds 0.
-    shown = p_value < 1 - confidence and (low > 0 or high < 0)
-    queries = sum(counts)
+    shown = found.p_value < 1 - confidence and (low > 0 or high < 0)
     text = (
-        f"{f'{better} is better' if shown else 'no difference shown'}: {measure} is {mean_a:.4f} for A and {mean_b:.4f} for B, "
-        f"{mean_b - mean_a:+.4f} with {confidence * 100:g}% interval [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}, "
-        f"over {queries} queries (B wins {counts[0]}, loses {counts[1]}, ties {counts[2]})."
+        f"{f'{better} is better than {worse}' if shown else 'no difference shown'}: "
+        f"{found.measure} is {found.mean_a:.4f} for {a} and {found.mean_b:.4f} for {b}, "
+        f"{found.difference:+.4f} with {confidence * 100:g}% interval [{low:+.4f}, {high:+.4f}], p = {found.p_value:.4f}, "
+        f"over {found.queries} queries ({b} wins {found.wins}, loses {found.losses}, ties {found.ties})."
     )
-    if queries < FEW:
+    for name, missing in ((a, found.missing_a), (b, found.missing_b)):
+        if missing:
+            text += f" {name} has nothing for {missing} of them, which count as 0."
+    if found.queries < FEW:
         text += f" So few questions can prove little: the interval is {high - low:.4f} wide; judge at least {FEW}."
     return text
