@@ -141,6 +141,21 @@ def test_a_generation_newer_than_the_truth_is_refused_and_its_keys_mislead_nobod
     assert collection.verify().whole
 
 
+@pytest.mark.parametrize("name", ["gen-000002", "gen-000003"], ids=["old", "current"])
+def test_a_generation_whose_files_are_gone_goes_with_the_next_fold(tmp_path: Path, name: str) -> None:
+    collection = two_generations(tmp_path / "c")
+    with Collection.write(tmp_path / "c") as writer:
+        assert writer.fold() == "gen-000003"
+    for file in (tmp_path / "c" / name).iterdir():
+        file.unlink()
+    assert {problem.where for problem in collection.verify().problems} == {name}
+    with Collection.write(tmp_path / "c") as writer:
+        index(writer, some(12))  # nothing is new
+        writer.fold()
+    assert not (tmp_path / "c" / name).exists()
+    assert collection.verify().problems == ()
+
+
 def test_an_index_of_another_version_is_done_without_and_replaced(tmp_path: Path) -> None:
     collection = made(tmp_path / "c", some(3))
     before = found(collection, ["q"])

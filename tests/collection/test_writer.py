@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bicross.collection import generations
 from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError, SpaceMismatch, StoreError
@@ -56,9 +57,48 @@ def test_deleted_text_and_vectors_leave_every_file(tmp_path: Path) -> None:
     with Collection.write(tmp_path / "c") as writer:
         assert writer.delete(["secret", "secret", "nobody"]) == 1
         writer.fold(keep=1)
+    assert not holding_the_secret(tmp_path / "c")
+
+
+def holding_the_secret(path: Path) -> list[Path]:
     hidden = [b"xylophone", b"quartz", vector("xylophone quartz").tobytes()]
-    for file in (tmp_path / "c").rglob("*"):
-        assert file.is_dir() or not any(bytes_ in file.read_bytes() for bytes_ in hidden), file
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return [file for file in files if any(secret in file.read_bytes() for secret in hidden)]
+
+
+def test_what_was_deleted_leaves_with_the_next_fold_though_the_process_died_between(tmp_path: Path) -> None:
+    collection = made(tmp_path / "c", [*some(3), document("secret", "xylophone quartz")])
+    with Collection.write(tmp_path / "c") as writer:
+        index(writer, some(4))
+        writer.fold()
+        writer.delete(["secret"])
+    assert {file.parent.name for file in holding_the_secret(tmp_path / "c")} == {"gen-000001", "gen-000002"}
+    with Collection.write(tmp_path / "c") as writer:
+        writer.delete(["nobody"])
+        assert writer.fold() == "gen-000003"
+    assert collection.status().generations == ("gen-000003",)
+    assert not holding_the_secret(tmp_path / "c")
+    with Collection.write(tmp_path / "c") as writer:
+        index(writer, some(5))
+        writer.fold()
+    assert collection.status().generations == ("gen-000004", "gen-000003")
+
+
+def test_generations_of_what_was_deleted_stay_marked_until_they_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path / "c", [*some(3), document("secret", "xylophone quartz")])
+
+    def refuse(path: Path, unwanted: object) -> None:
+        raise StoreError("refused")
+
+    with Collection.write(tmp_path / "c") as writer:
+        writer.delete(["secret"])
+        with monkeypatch.context() as patch, pytest.raises(StoreError, match="refused"):
+            patch.setattr(generations, "remove", refuse)
+            writer.fold(keep=1)
+    assert holding_the_secret(tmp_path / "c")
+    with Collection.write(tmp_path / "c") as writer:
+        assert writer.fold() == "gen-000002"
+    assert not holding_the_secret(tmp_path / "c")
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:

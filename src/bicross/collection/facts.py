@@ -27,7 +27,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The truth's own counters and pointers. `seq` counts document writes; `number` is the active space's in `vectors`."""
+    """The truth's own counters and pointers. `seq` counts document writes; `number` is the active space's in `vectors`.
+
+    `forgetting` says that generations may still hold text that was deleted.
+    """
 
     facts: Facts
     epoch: int
@@ -36,6 +39,7 @@ class State:
     space: Space | None
     number: int
     previous: str | None
+    forgetting: bool
 
     @classmethod
     def of(cls, db: Database, path: Path) -> State:
@@ -45,7 +49,8 @@ class State:
         if meta["active"] is not None:
             number, space, encoder = read_spaces(db, path)[meta["active"]]
         facts = Facts(encoder, meta["reranker"], meta["passage_tokens"], meta["weights"])
-        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta["previous"])
+        forgetting = meta.get("forgetting", False)
+        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta["previous"], forgetting)
 
     def searched(self, path: Path) -> Space:
         """The active space. Raises InputError where nothing was indexed yet."""

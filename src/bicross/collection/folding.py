@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from bicross.collection.facts import State
 from bicross.collection.rows import chunks
 from bicross.collection.sides import open_dense, open_lexical
 from bicross.collection.spaces import registered
-from bicross.collection.truth import Database
+from bicross.collection.truth import Database, write_meta
 from bicross.durable import Content
 from bicross.errors import StoreError
 from bicross.records import Space
@@ -38,9 +39,12 @@ def fold(db: Database, path: Path, state: State, space: Space, keep: int | None)
         number = 1 + max(map(generations.number_of, present), default=0)
         name = generations.publish(path, number, *files_and_facts)
     if keep is not None:
+        more = 0 if name is None or state.forgetting else keep - 1
         others = [other for other in present if other != name]
-        kept = [other for other in others if generations.is_whole(path / other)] if len(others) >= keep else others
-        generations.remove(path, [other for other in others if name is None or other not in kept[: keep - 1]])
+        kept = list(islice((other for other in others if generations.is_whole(path / other)), more))
+        generations.remove(path, [other for other in others if other not in kept])
+        if state.forgetting:  # committed after they are gone: whatever interrupts this, the next fold removes them
+            write_meta(db, forgetting=False)
     return name
 
 

@@ -106,14 +106,14 @@ class Writer:
     def delete(self, ids: Iterable[str]) -> int:
         """Remove documents with their passages and the vectors that no other passage needs. Returns how many there were.
 
-        Nothing of them stays in the truth (`secure_delete`); the next `fold(keep=1)` removes the words and vectors in generations.
+        Nothing of them stays in the truth (`secure_delete`); the next `fold`, whoever calls it, removes every generation of before.
         """
         with self._transaction() as state:
             unwanted = list(dict.fromkeys(ids))
             read = self._remove_passages(unwanted)
             gone = sum(self._db.execute(f"DELETE FROM documents WHERE id IN ({marks(part)})", part).rowcount for part in chunks(unwanted))
             spaces.drop_unread(self._db, read)
-            truth.write_meta(self._db, seq=state.seq + gone)
+            truth.write_meta(self._db, seq=state.seq + gone, forgetting=state.forgetting or gone > 0)
             return gone
 
     def pending(self, space: Space) -> list[int]:
@@ -149,7 +149,9 @@ class Writer:
             truth.write_meta(self._db, active=space.fingerprint, previous=state.space.fingerprint if state.space else None)
 
     def fold(self, keep: int = 2) -> str | None:
-        """Build a generation of the truth as it is, unless one is there; keep the newest `keep`. Returns its name, None of no passages.
+        """Build a generation of the truth as it is, unless one is there; keep the newest `keep` that are whole, after `delete` only it.
+
+        Returns its name, None of no passages.
 
         Raises:
             StoreError: the disk refuses; collection and generations are as before. Damaged: a row is not what was written.
