@@ -41,26 +41,30 @@ def write_file(path: Path, content: Content) -> None:
 def write_folder(path: Path, files: Mapping[str, Content], facts: Mapping[str, Any]) -> None:
     """Put a folder of `files` at `path`, whole or not at all, with a manifest of `facts`, sizes and sha256.
 
+    An empty folder that is there already is filled in place, its manifest last: it may be a mount point or the working
+    folder, which no rename can replace.
+
     Raises:
-        StoreError: the disk is full or refuses the write, or `path` exists; nothing half-written stays.
+        StoreError: the disk is full or refuses the write, or `path` holds something; nothing half-written stays.
     """
-    fresh = path.with_name(path.name + ".new")
+    path = Path(os.path.realpath(path))  # `.` has no name, and a symlink cannot be replaced by a folder
     with _explained(path):
+        if path.is_dir():
+            _check_empty(path)
+            try:
+                _fill(path, files, facts)
+            except BaseException:
+                _empty(path)
+                raise
+            return
+        fresh, missing = path.with_name(path.name + ".new"), [parent for parent in path.parents if not parent.exists()]
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             fresh.mkdir(parents=True)
-            entries = {}
-            for name, content in files.items():
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                _write_synced(fresh / name, content)
-                entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(memoryview(content).cast("B"))}
-            body = json.dumps({**facts, "files": entries}, ensure_ascii=False, indent=1, sort_keys=True).encode()
-            seal = hashlib.sha256(body).hexdigest().encode()
-            _write_synced(fresh / MANIFEST, seal + b"\n" + body)
-            for inner in {(fresh / name).parent for name in files} | {fresh}:
-                _sync_folder(inner)
+            _fill(fresh, files, facts)
             os.rename(fresh, path)
-            _sync_folder(path.parent)
+            for changed in (path.parent, *(made.parent for made in missing)):
+                _sync_folder(changed)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -136,6 +140,34 @@ def _try_lock(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _check_empty(folder: Path) -> None:
+    """What an interrupted `_fill` of a folder without files left does not count."""
+    if found := sorted({entry.name for entry in folder.iterdir()} - {MANIFEST + ".new"}):
+        raise StoreError(f"{folder} is not empty, it holds {found[0]!r}; name a new or an empty folder.")
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _fill(folder: Path, files: Mapping[str, Content], facts: Mapping[str, Any]) -> None:
+    """Write the files, and when they are on the disk the manifest."""
+    entries = {}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _write_synced(folder / name, content)
+        entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(memoryview(content).cast("B"))}
+    for inner in {(folder / name).parent for name in files}:
+        _sync_folder(inner)
+    body = json.dumps({**facts, "files": entries}, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    seal = hashlib.sha256(body).hexdigest().encode()
+    write_file(folder / MANIFEST, seal + b"\n" + body)
 
 
 def _write_synced(path: Path, content: Content) -> None:

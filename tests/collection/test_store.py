@@ -41,6 +41,55 @@ def test_what_is_not_a_collection_says_so_and_says_what_to_do(tmp_path: Path) ->
         Collection.create(tmp_path / "empty", FACTS)
 
 
+@pytest.mark.parametrize("shape", ["working folder", "symlink"])
+def test_an_empty_folder_becomes_a_collection_where_it_is(tmp_path: Path, shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / "link"
+    if shape == "symlink":
+        path.symlink_to(tmp_path / "empty")
+    else:
+        monkeypatch.chdir(tmp_path / "empty")
+        path = Path()
+    collection = made(path, some(3))
+    assert collection.verify().problems == ()
+    assert Collection.open(tmp_path / "empty").status().documents == 3
+
+
+def test_a_creation_interrupted_at_its_first_file_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "MANIFEST.json.new").write_text("half")
+    assert not Collection.exists(tmp_path)
+    assert Collection.create(tmp_path, FACTS).verify().problems == ()
+
+
+LOOKING = """
+import os, sys
+from pathlib import Path
+from bicross.collection.store import Collection, Facts
+from bicross.errors import StoreError
+if os.geteuid() == 0:
+    os.setuid(65534)  # root is refused nothing
+for look in (Collection.exists, Collection.open, lambda path: Collection.create(path, Facts("e", "r", 8))):
+    try:
+        look(Path(sys.argv[1]) / "c")
+    except StoreError as error:
+        print(error)
+"""
+
+
+def test_a_path_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
+    for look in (Collection.exists, Collection.open, lambda path: Collection.create(path, FACTS)):
+        with pytest.raises(InputError, match=r"too long for a path \(\d+ characters\)"):
+            look(tmp_path / ("n" * 256))
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    command = [sys.executable, "-c", LOOKING, tmp_path / "closed"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(said) == 3
+    assert all("Permission denied" in line and "closed/c" in line for line in said)
+
+
 def test_an_empty_collection_opens_and_says_that_it_is_empty(tmp_path: Path) -> None:
     collection = Collection.create(tmp_path / "c", FACTS)
     with pytest.raises(InputError, match="no documents yet"):

@@ -89,8 +89,12 @@ def current(path: Path) -> str | None:
 
 
 def names(path: Path) -> list[str]:
-    """Generations on disk, newest first, damaged ones too."""
-    return sorted((entry.name for entry in path.iterdir() if re.fullmatch(r"gen-\d{6,}", entry.name)), key=number_of, reverse=True)
+    """Generations on disk, newest first, damaged ones too. Raises StoreError where the system refuses to list the folder."""
+    try:
+        present = [entry.name for entry in path.iterdir() if re.fullmatch(r"gen-\d{6,}", entry.name)]
+    except OSError as error:
+        raise StoreError(f"Cannot list {path}: {error.strerror}. Check the folder's permissions and run again.") from error
+    return sorted(present, key=number_of, reverse=True)
 
 
 def number_of(name: str) -> int:

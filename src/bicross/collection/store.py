@@ -49,8 +49,12 @@ class Collection:
 
     @staticmethod
     def exists(path: Path) -> bool:
-        """Whether a collection, whole or not, is at `path`: if not, `create` is the thing to do."""
-        return (path / truth.FILE).exists()
+        """Whether a collection, whole or not, is at `path`: if not, `create` is the thing to do.
+
+        Raises:
+            InputError: there can be no such path. StoreError: the system refuses to look.
+        """
+        return truth.exists(path)
 
     @staticmethod
     @contextmanager

@@ -61,13 +61,15 @@ def create(path: Path, meta: Mapping[str, Any]) -> None:
     Raises:
         InputError: something else is there. StoreError: the disk refuses, or a collection there has lost its truth.
     """
-    if (path / FILE).exists():
+    if exists(path):
         raise InputError(f"{path} is a collection already; open it, or name another folder.")
-    present = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-    if not present:
-        durable.write_folder(path, {}, BIRTH)
-    elif set(present) - {durable.MANIFEST, FILE + ".new", LOCK}:
+    with reached(path):
+        present = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    begun = {durable.MANIFEST, FILE + ".new", LOCK} if durable.MANIFEST in present else {durable.MANIFEST + ".new"}
+    if present - begun:
         _explain_missing(path)
+    if durable.MANIFEST not in present:
+        durable.write_folder(path, {}, BIRTH)
     with explained(path), closing(sqlite3.connect(":memory:")) as db:
         db.executescript(SCHEMA)
         write_meta(db, **START, **meta)
@@ -113,6 +115,27 @@ def open_to_write(path: Path) -> Database:
         except BaseException:
             db.close()
             raise
+
+
+def exists(path: Path) -> bool:
+    """Whether the truth of a collection is at `path`. Raises as `reached`."""
+    with reached(path):
+        return (path / FILE).is_file()
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """Turn what the system says of a path into ours.
+
+    Raises:
+        InputError: there can be no such path. StoreError: the system refuses to look.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{str(path)[:60]}… is too long for a path ({len(str(path))} characters); give a shorter one.") from error
+        raise StoreError(f"Cannot look into {path}: {error.strerror}. Check the permissions of the folder and those above it.") from error
 
 
 @contextmanager
@@ -198,16 +221,17 @@ def _checked(path: Path, db: Database) -> Database:
 
 
 def _check_presence(path: Path) -> None:
-    if not (path / FILE).is_file():
+    if not exists(path):
         _explain_missing(path)
 
 
 def _explain_missing(path: Path) -> NoReturn:
     """Say what is at `path` instead of a whole collection."""
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
-        raise InputError(f"{path} {what}; expected a collection. Make one with: bicross index SOURCE --into {path}")
-    names = {entry.name for entry in path.iterdir()}
+    with reached(path):
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
+            raise InputError(f"{path} {what}; expected a collection. Make one with: bicross index SOURCE --into {path}")
+        names = {entry.name for entry in path.iterdir()}
     remains = sorted(name for name in names if name.startswith(("gen-", FILE, "CURRENT")) and not name.endswith(".new"))
     if remains:
         raise Damaged(
