@@ -17,6 +17,7 @@ from bicross.records import Query
         ("q.tsv", "id\tquery\nq1\t如何重置？\n2\thow, then\n"),
         ("topics.txt", "q1\t如何重置？\n2\thow, then\n"),
         ("q.tsv", "q1\t如何重置？\n\n2\thow, then"),
+        ("q.tsv", '"id"\t"query"\n"q1"\t"如何重置？"\n"2"\t"how, then"\n'),
     ],
 )
 def test_queries_in_each_format(tmp_path: Path, name: str, text: str) -> None:
@@ -32,6 +33,7 @@ def test_bad_queries_are_named(tmp_path: Path) -> None:
     path.write_text('{"id": "a", "text": "x", "lang": "en"}\n{"id": "a", "text": "y"}\n{"id": "b", "text": " "}\n{"id": "c"}\nno\n')
     queries, skips = read_queries(path)
     assert queries == [Query("a", "x", {"lang": "en"})]
+    assert skips[0].reason == f"the id comes a second time (in {path}:2); the first is kept"
     assert [skip.id for skip in skips] == ["a", f"{path}:3", f"{path}:4", f"{path}:5"]
 
 
@@ -45,6 +47,17 @@ def test_a_file_without_queries_says_why(tmp_path: Path, text: str, word: str) -
         read_queries(tmp_path / "q.jsonl")
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_every_shape_is_read_in_the_encodings_that_tables_come_in(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.tsv"
+    for text in ("一\t我们如何重置这个打印机？\n", "id\ttext\n一\t我们如何重置这个打印机？\n"):
+        path.write_text(text, encoding)
+        assert read_queries(path) == ([Query("一", "我们如何重置这个打印机？")], [])
+    for text in ("一 0 我们的说明书 1\n", "query-id\tcorpus-id\tscore\n一\t我们的说明书\t1\n"):
+        path.write_text(text, encoding)
+        assert read_qrels(path) == {"一": {"我们的说明书": 1}}
+
+
 JUDGED = {"q1": {"d1": 2, "d 2": 0}, "q2": {"d1": -1}}
 
 
@@ -53,6 +66,8 @@ JUDGED = {"q1": {"d1": 2, "d 2": 0}, "q2": {"d1": -1}}
     [
         ("test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td 2\t0\nq2\td1\t-1\n"),
         ("q.csv", "qid,docid,grade\nq1,d1,2\nq1,d 2,0\nq1,d1,2\nq2,d1,-1\n"),
+        ("quoted.tsv", '"query-id"\t"corpus-id"\t"score"\n"q1"\t"d1"\t2\n"q1"\t"d 2"\t0\n"q2"\t"d1"\t-1\n'),
+        ("floats.csv", "query-id,corpus-id,score\nq1,d1,2.0\nq1,d 2,0.0\nq2,d1,-1.\n"),
         ("qrels.txt", "q1 0 d1 2\nq1\t0\td_2\t0\n\nq2 0 d1 -1\n"),
     ],
 )

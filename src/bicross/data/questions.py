@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bicross.data.lines import Refused, read_lines, require_file
+from bicross.data.lines import Refused, encoding_of, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
 from bicross.errors import InputError
 from bicross.records import Query, Skip
@@ -16,7 +16,7 @@ _TEXTS = ("text", "query", "question")
 _QUERY_COLUMNS = ("query-id", "query_id", "qid", "query")
 _DOCUMENT_COLUMNS = ("corpus-id", "corpus_id", "doc-id", "doc_id", "docid", "document-id", "document_id")
 _GRADE_COLUMNS = ("score", "grade", "relevance", "rel", "label")
-_GRADE = re.compile("[+-]?[0-9]{1,9}")
+_GRADE = re.compile(r"([+-]?[0-9]{1,9})(\.0*)?")  # 1.0 is how a table of floats says 1
 _SHAPES = "a table with the header query-id, corpus-id, score (tabs or commas), or TREC lines `query 0 document grade`"
 
 
@@ -45,7 +45,7 @@ def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
             skips.append(Skip(row.place, str(error).removeprefix(f"{row.place} has ")))
             continue
         if query.id in queries:
-            skips.append(Skip(query.id, "the id comes a second time; the first is kept"))
+            skips.append(Skip(query.id, f"the id comes a second time (in {row.place}); the first is kept"))
         else:
             queries[query.id] = query
     if not queries:
@@ -79,24 +79,30 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _whole(grade: str) -> int:
-    if not _GRADE.fullmatch(grade.strip()):
+    found = _GRADE.fullmatch(grade.strip())
+    if found is None:
         raise Refused(f"the grade is {grade!r}, expected a whole number")
-    return int(grade)
+    return int(found[1])
 
 
 def _query_rows(path: Path) -> Iterator[Row | Skip]:
     if path.suffix.lower() in JSONL:
         return read_rows(path)
     head = _head(path)
-    cells = [cell.strip().lower() for cell in head.split("\t")]
+    cells = [cell.strip().strip('"').lower() for cell in head.split("\t")]
     if len(cells) == 2 and not set(cells) & {*_IDS, *_TEXTS}:
         return _bare_lines(path)
-    return read_tsv(path) if len(cells) > 1 else read_rows(path)
+    return _table(path, head)
+
+
+def _table(path: Path, head: str) -> Iterator[Row | Skip]:
+    """Rows of a table whatever its suffix. Quotation marks mean something between tabs only if the header has them."""
+    return read_tsv(path) if "\t" in head and '"' not in head else read_csv(path)
 
 
 def _bare_lines(path: Path) -> Iterator[Row | Skip]:
     """Lines `id<TAB>text`."""
-    for line in read_lines(path):
+    for line in read_lines(path, encoding_of(path)):
         query_id, tab, text = line.text.rstrip("\r\n").partition("\t")
         place = f"{path}:{line.number}"
         if line.reason or (line.text.strip() and not tab):
@@ -134,7 +140,7 @@ def _judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
     cells = dict.fromkeys(cell.strip().strip('"') for cell in head.split("\t" if "\t" in head else ","))
     of_query, of_document, of_grade = (column(cells, None, usual) for usual in (_QUERY_COLUMNS, _DOCUMENT_COLUMNS, _GRADE_COLUMNS))
     if of_query is not None and of_document is not None and of_grade is not None:
-        for row in read_tsv(path) if "\t" in head else read_csv(path):
+        for row in _table(path, head):
             if isinstance(row, Skip):
                 raise InputError(f"{row.id} is not a judgement: {row.reason}.")
             yield row.place, row.fields[of_query], row.fields[of_document], row.fields[of_grade]
@@ -145,7 +151,7 @@ def _judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _trec_judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    for line in read_lines(path):
+    for line in read_lines(path, encoding_of(path)):
         fields = line.text.split()
         if line.reason or len(fields) not in (0, 4):
             raise InputError(f"{path}:{line.number} is not a judgement: {line.reason or f'{len(fields)} fields, expected {_SHAPES}'}.")
@@ -155,4 +161,4 @@ def _trec_judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
 
 def _head(path: Path) -> str:
     """The first line that is not blank."""
-    return next((line.text for line in read_lines(path) if line.text.strip()), "")
+    return next((line.text for line in read_lines(path, encoding_of(path)) if line.text.strip()), "")
