@@ -80,6 +80,16 @@ def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "a.csv", "id,text,text\n1,a,b\n")
 
 
+def test_blank_lines_above_the_header_hide_no_delimiter(tmp_path: Path) -> None:
+    assert fields(read(tmp_path / "a.csv", "\n \nid;text\n1;a,b\n")) == [{"id": "1", "text": "a,b"}]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_lines_that_end_in_carriage_returns_are_refused_with_the_way_to_turn_them(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"carriage returns alone.* tr .* < {name}"):
+        read(tmp_path / name, "id\ttext\r1\ta\r2\tb\r")
+
+
 def test_chinese_csv_of_an_old_spreadsheet(tmp_path: Path) -> None:
     found = read(tmp_path / "a.csv", "编号,正文\n一,我们在这里看看它能不能读。\n".encode("gbk"))
     assert fields(found) == [{"编号": "一", "正文": "我们在这里看看它能不能读。"}]

@@ -36,7 +36,8 @@ def test_several_sources_keep_the_first_of_an_id(tmp_path: Path) -> None:
     note.write_text("note")
     found = list(read_documents([rows, note]))
     assert [item.text for item in found if isinstance(item, Document)] == ["x", "y"]
-    assert [item.id for item in found if isinstance(item, Skip)] == ["1", "n.txt"]
+    said = "the id comes a second time (in {}); the first is kept"
+    assert [item for item in found if isinstance(item, Skip)] == [Skip("1", said.format(rows)), Skip("n.txt", said.format(note))]
 
 
 def test_a_title_alone_is_the_text(tmp_path: Path) -> None:
@@ -94,6 +95,26 @@ def test_missing_and_empty_places_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_text("x")
     with pytest.raises(InputError, match="1 skipped"):
         list(read_documents([tmp_path]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [("bad.csv", "id,inhalt\n1,x\n", "no text column"), ("bad.jsonl", "no\n", "no readable document"), ("bad.txt", " ", "empty")],
+)
+def test_a_later_source_that_cannot_be_read_is_refused_before_any_document(tmp_path: Path, name: str, text: str, word: str) -> None:
+    good = write_jsonl(tmp_path / "a.jsonl", {"id": "a", "text": "x"})
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=word):
+        read_documents([good, tmp_path / name])
+    assert list(read_documents([good, good])) == [
+        Document("a", "x"),
+        Skip("a", f"the id comes a second time (in {good}); the first is kept"),
+    ]
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be read .*too long"):
+        read_documents([tmp_path / ("x" * 300)])
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:

@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bicross.data.files import TEXTS
+from bicross.data.files import TEXTS, walk
 from bicross.data.rows import JSONL, TABLES
 
 _BLOCK = 1 << 20
 
 
 def count_documents(sources: Sequence[Path]) -> int:
-    """An estimate: lines of JSONL and tables, files of folders. What does not exist or is of another kind counts 0."""
+    """An estimate: lines of JSONL and tables, files of folders that are documents. What is of another kind or cannot be read counts 0."""
     return sum(map(_count, sources))
 
 
 def _count(source: Path) -> int:
-    if (source / "corpus.jsonl").is_file():
-        return _lines(source / "corpus.jsonl")
-    if source.is_dir():
-        return sum(_count(path) for path in source.rglob("*") if path.is_file())
-    if source.suffix.lower() in JSONL + TABLES and source.is_file():
-        return _lines(source)
-    return int(source.suffix.lower() in TEXTS)
+    try:
+        if (source / "corpus.jsonl").is_file():
+            return _lines(source / "corpus.jsonl")
+        if source.is_dir():
+            return sum(_is_text(name) for name in walk(source, []))
+        if source.suffix.lower() in JSONL + TABLES:
+            return _lines(source) if source.is_file() else 0
+        return int(source.is_file() and _is_text(source.name))
+    except OSError:
+        return 0
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(TEXTS)
 
 
 def _lines(path: Path) -> int:

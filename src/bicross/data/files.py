@@ -29,7 +29,7 @@ def read_folder(folder: Path) -> Iterator[Document | Skip]:
     Hidden files, and those that look like no document, are passed over; other documents are Skips. Links to folders are not followed.
     """
     closed: list[OSError] = []
-    for name in _walk(folder, closed):
+    for name in walk(folder, closed):
         path = folder / name
         suffix = path.suffix.lower()
         if suffix in TEXTS:
@@ -62,8 +62,8 @@ def read_file(path: Path, name: str) -> Document | Skip:
     return document
 
 
-def _walk(folder: Path, closed: list[OSError]) -> Iterator[str]:
-    """Paths of files below the folder, with /, sorted within each folder. Folders that cannot be read go to `closed`."""
+def walk(folder: Path, closed: list[OSError]) -> Iterator[str]:
+    """Paths of files below the folder, with /, sorted within each folder; not the hidden. Folders that cannot be read go to `closed`."""
     for place, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(place).relative_to(folder)

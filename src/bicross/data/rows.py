@@ -146,6 +146,8 @@ def read_tsv(path: Path) -> Iterator[Row | Skip]:
         if not line.reason and not line.text.strip():
             continue
         if header is None:
+            if "\r" in line.text.rstrip("\r\n"):
+                raise _returns(path)
             header = _header(path, cells, line.reason)
         elif line.reason:
             yield Skip(f"{path}:{line.number}", line.reason)
@@ -187,7 +189,9 @@ def read_csv(path: Path) -> Iterator[Row | Skip]:
     """
     csv.field_size_limit(max(LIMIT, csv.field_size_limit()))
     encoding = encoding_of(path)
-    with_header = next(read_lines(path, encoding), Line(1, ""))
+    with_header = next((line for line in read_lines(path, encoding) if line.text.strip() or line.reason), Line(1, ""))
+    if "\r" in with_header.text.rstrip("\r\n"):
+        raise _returns(path)
     delimiter = max(",;\t", key=with_header.text.count)
     lines = _CsvLines(path, encoding)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -203,12 +207,19 @@ def read_csv(path: Path) -> Iterator[Row | Skip]:
                 _header(path, [], str(error))
             yield Skip(place, str(error))
             continue
-        if not cells:
+        if not cells or (header is None and not any(map(str.strip, cells))):
             continue
         if header is None:
             header = _header(path, cells, "")
         else:
             yield _row(place, header, cells)
+
+
+def _returns(path: Path) -> InputError:
+    return InputError(
+        f"The lines of {path} end in carriage returns alone; expected line feeds. "
+        f"Turn it with: tr '\\r' '\\n' < {path.name} > new{path.suffix}"
+    )
 
 
 def _header(path: Path, cells: list[str], reason: str) -> list[str]:

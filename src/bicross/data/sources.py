@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ _IDS = ("_id", "id", "doc_id", "docid", "doc-id")
 _TEXTS = ("text", "content", "body", "contents", "passage")
 _TITLES = ("title", "heading", "name")
 _KINDS = f"a folder, or a file that ends in {', '.join(TEXTS + JSONL + TABLES)}"
+Reader = Callable[[], Iterator[Document | Skip]]
 
 
 def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) -> Iterator[Document | Skip]:
@@ -31,20 +31,29 @@ def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) ->
 
     Raises:
         InputError: no source is given, one does not exist or is of an unknown kind, its first row has no id or text column,
-            or it has no readable document. The first two are raised at once, the others when the source is reached.
+            or it has no readable document. All are raised before any document is given: the others, where there is more than
+            one source, by reading each up to its first document.
     """
     if not sources:
         raise InputError(f"No source is given; expected {_KINDS}.")
     readers = [(source, _reader(source, columns)) for source in sources]
-    return _without_repeats(itertools.chain.from_iterable(_never_empty(source, reader) for source, reader in readers))
+    if len(readers) > 1:
+        for source, reader in readers:
+            any(isinstance(item, Document) for item in _never_empty(source, reader))
+    return _without_repeats(readers)
 
 
-def _reader(source: Path, columns: ColumnSettings) -> Callable[[], Iterator[Document | Skip]]:
-    if not source.exists():
-        raise InputError(f"{source} does not exist; expected {_KINDS}.")
-    if source.is_dir():
+def _reader(source: Path, columns: ColumnSettings) -> Reader:
+    try:
+        source.stat()
         corpus = source / "corpus.jsonl"
-        return (lambda: _from_rows(corpus, columns)) if corpus.is_file() else (lambda: read_folder(source))
+        is_beir = corpus.is_file()
+    except FileNotFoundError as error:
+        raise InputError(f"{source} does not exist; expected {_KINDS}.") from error
+    except OSError as error:
+        raise InputError(f"{source} cannot be read ({error.strerror}); expected {_KINDS}.") from error
+    if source.is_dir():
+        return (lambda: _from_rows(corpus, columns)) if is_beir else (lambda: read_folder(source))
     if source.is_file() and source.suffix.lower() in JSONL + TABLES:
         return lambda: _from_rows(source, columns)
     if source.is_file() and source.suffix.lower() in TEXTS:
@@ -52,7 +61,7 @@ def _reader(source: Path, columns: ColumnSettings) -> Callable[[], Iterator[Docu
     raise InputError(f"{source} is not a kind of source that is read; expected {_KINDS}.")
 
 
-def _never_empty(source: Path, read: Callable[[], Iterator[Document | Skip]]) -> Iterator[Document | Skip]:
+def _never_empty(source: Path, read: Reader) -> Iterator[Document | Skip]:
     skipped, first, found = 0, None, False
     try:
         for item in read():
@@ -69,15 +78,16 @@ def _never_empty(source: Path, read: Callable[[], Iterator[Document | Skip]]) ->
         raise InputError(f"{source} has no readable document ({why}); expected {expected}. Mend it, or name another source.")
 
 
-def _without_repeats(items: Iterator[Document | Skip]) -> Iterator[Document | Skip]:
+def _without_repeats(readers: Sequence[tuple[Path, Reader]]) -> Iterator[Document | Skip]:
     seen: set[str] = set()
-    for item in items:
-        if isinstance(item, Document):
-            if item.id in seen:
-                yield Skip(item.id, "the id comes a second time; the first is kept")
-                continue
-            seen.add(item.id)
-        yield item
+    for source, reader in readers:
+        for item in _never_empty(source, reader):
+            if isinstance(item, Document):
+                if item.id in seen:
+                    yield Skip(item.id, f"the id comes a second time (in {source}); the first is kept")
+                    continue
+                seen.add(item.id)
+            yield item
 
 
 def _from_rows(path: Path, columns: ColumnSettings) -> Iterator[Document | Skip]:
