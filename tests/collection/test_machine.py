@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection
 from bicross.records import Document
-from tests.collection.world import FACTS, OTHER, SPACE, cut, document, exact, index, vector
+from tests.collection.world import FACTS, OTHER, SPACE, cut, document, exact, index, owners, stored, vector
 
 IDS = st.sampled_from(["a", "b", "c", "空", "e#0"])
 TEXTS = st.lists(st.sampled_from(["one", "two words", "三", "same", ""]), max_size=4).map("\n".join)
@@ -83,11 +83,11 @@ class Histories(RuleBasedStateMachine):
         keys, scores = self.view.nearest(vector("q", self.space)[None], 99)
         found = keys[0][keys[0] >= 0]
         assert scores[0, : len(found)].tolist() == pytest.approx(expected, abs=1e-6)
-        owners = self.view.owners(found.tolist())
-        assert set(owners.values()) == {one.id for one in self.live.values() if cut(one)}
-        assert self.view.documents(["a", "b", "c", "空", "e#0"]) == self.live
+        seen = owners(self.view, found.tolist())
+        assert set(seen.values()) == {one.id for one in self.live.values() if cut(one)}
+        assert stored(self.view, ["a", "b", "c", "空", "e#0"]) == self.live
         words = self.view.lexical(["two"], 99)[0][0]
-        assert set(self.view.owners(words[words >= 0].tolist()).values()) == {key for key, one in self.live.items() if "two" in one.text}
+        assert set(owners(self.view, words[words >= 0].tolist()).values()) == {key for key, one in self.live.items() if "two" in one.text}
 
     def teardown(self) -> None:
         if hasattr(self, "path"):

@@ -11,7 +11,7 @@ import pytest
 
 from bicross.collection.store import Collection
 from bicross.errors import Damaged, InputError, Locked, StoreError
-from tests.collection.world import FACTS, SPACE, copied, document, index, made, some, truth
+from tests.collection.world import FACTS, SPACE, copied, document, index, made, some, stored, truth
 
 
 def test_a_collection_is_there_again_when_opened(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_collection_is_there_again_when_opened(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c").view() as view:
         assert view.space == SPACE
         assert view.facts == FACTS
-        assert view.documents(["d1", "nobody"]) == {"d1": some(3)[1]}
+        assert stored(view, ["d1", "nobody"]) == {"d1": some(3)[1]}
 
 
 def test_what_is_not_a_collection_says_so_and_says_what_to_do(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_an_empty_collection_opens_and_says_that_it_is_empty(tmp_path: Path) -> 
     with Collection.write(tmp_path / "c") as writer:
         assert writer.fold() is None
     assert collection.status().documents == 0
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
 
 
 def test_a_half_deleted_collection_names_what_is_missing(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_writer_that_lost_its_lock_cannot_write(tmp_path: Path) -> None:
                 work()
     status = Collection.open(tmp_path / "c").status()
     assert (status.documents, status.generations) == (3, ("gen-000001",))
-    assert Collection.open(tmp_path / "c").verify().whole
+    assert Collection.open(tmp_path / "c").verify().problems == ()
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
@@ -165,4 +165,4 @@ def test_a_copy_of_the_folder_is_the_collection(tmp_path: Path) -> None:
     collection = made(tmp_path / "c", some(3))
     copy = Collection.open(copied(tmp_path / "c", tmp_path / "copy"))
     assert copy.status().passages == collection.status().passages
-    assert copy.verify().whole
+    assert copy.verify().problems == ()

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bicross.collection.store import Collection
-from bicross.errors import Damaged, SpaceMismatch
+from bicross.errors import Damaged, InputError, SpaceMismatch
 from bicross.records import Document, reading
-from tests.collection.world import SPACE, cut, document, exact, found, index, made, some, truth, vector
+from tests.collection.world import FACTS, SPACE, cut, document, exact, found, index, made, owners, readings, some, stored, truth, vector
 
 
 def test_passages_are_the_documents_text_and_readings_begin_with_the_title(tmp_path: Path) -> None:
@@ -21,8 +21,8 @@ def test_passages_are_the_documents_text_and_readings_begin_with_the_title(tmp_p
     collection = made(tmp_path / "c", documents)
     with collection.view() as view:
         assert list(view.passages([3, 1, 2, 99]).values()) == [*cut(documents[1]), *cut(documents[0])]
-        assert view.readings([1, 3]) == {1: "标题\n汉字 first", 3: "标题 in the text"}
-        assert view.owners([3, 1]) == {3: "b", 1: "a"}
+        assert readings(view, [1, 3]) == {1: "标题\n汉字 first", 3: "标题 in the text"}
+        assert owners(view, [3, 1]) == {3: "b", 1: "a"}
 
 
 @pytest.mark.parametrize("folded", [0, 7, 20], ids=["tail", "both", "index"])
@@ -53,8 +53,8 @@ def test_words_are_found_in_index_and_tail_and_only_where_they_are(tmp_path: Pat
         index(writer, some(8))
     with collection.view() as view:
         keys, scores = view.lexical(["alpha2", "alpha7", "common 搜索", "nowhere"], 9)
-        owners = [list(view.owners(row[row >= 0].tolist()).values()) for row in keys]
-    assert owners == [["d2"], ["d7"], [f"d{i}" for i in range(8)], []]
+        seen = [list(owners(view, row[row >= 0].tolist()).values()) for row in keys]
+    assert seen == [["d2"], ["d7"], [f"d{i}" for i in range(8)], []]
     assert (np.diff(scores[2, :8]) <= 0).all()
 
 
@@ -76,11 +76,11 @@ def test_deleted_and_changed_documents_never_come_back(tmp_path: Path) -> None:
     live = [document("d0", "alpha0 anew"), *(one for one in documents[1:] if one.id not in dead)]
     with collection.view() as view:
         keys, scores = view.nearest(vector("q")[None], 10)
-        assert set(view.owners(keys[0].tolist()).values()).isdisjoint(dead)
+        assert set(owners(view, keys[0].tolist()).values()).isdisjoint(dead)
         assert scores[0].tolist() == pytest.approx(exact(live, "q", 10), abs=1e-6)
         words = view.lexical(["common", "alpha0"], 10)[0]
-        assert set(view.owners(words[0][words[0] >= 0].tolist()).values()) == {one.id for one in live[1:]}
-        assert view.readings(words[1][words[1] >= 0].tolist()).popitem()[1] == "alpha0 anew"
+        assert set(owners(view, words[0][words[0] >= 0].tolist()).values()) == {one.id for one in live[1:]}
+        assert readings(view, words[1][words[1] >= 0].tolist()).popitem()[1] == "alpha0 anew"
 
 
 def test_an_open_view_follows_commits_and_folds(tmp_path: Path) -> None:
@@ -94,10 +94,8 @@ def test_an_open_view_follows_commits_and_folds(tmp_path: Path) -> None:
             keys, scores = view.nearest(vector("q")[None], 99)
             live = [one for one in some(count) if int(one.id[1:]) > count - 4]
             assert scores[0, : (keys >= 0).sum()].tolist() == pytest.approx(exact(live, "q", 99), abs=1e-6)
-            assert set(view.owners(view.lexical(["common"], 99)[0][0].tolist()).values()) == {one.id for one in live}
-        choice = view.choice.generation
-        assert choice is not None
-        assert choice.path.name == "gen-000004"
+            assert set(owners(view, view.lexical(["common"], 99)[0][0].tolist()).values()) == {one.id for one in live}
+        assert collection.status().generation == "gen-000004"
 
 
 def test_a_snapshot_stands_still_while_the_writer_goes_on(tmp_path: Path) -> None:
@@ -109,8 +107,8 @@ def test_a_snapshot_stands_still_while_the_writer_goes_on(tmp_path: Path) -> Non
             index(writer, some(9))
             writer.fold(keep=1)
             assert view.nearest(vector("q")[None], 9)[0].tolist() == before
-            assert list(view.documents(["d1"])) == ["d1"]
-        assert view.documents(["d1", "d8"]) == {"d1": some(9)[1], "d8": some(9)[8]}
+            assert list(stored(view, ["d1"])) == ["d1"]
+        assert stored(view, ["d1", "d8"]) == {"d1": some(9)[1], "d8": some(9)[8]}
         assert view.nearest(vector("q")[None], 9)[0].tolist() != before
 
 
@@ -143,13 +141,13 @@ def test_a_damaged_document_is_named_never_shown_and_mended_by_indexing(tmp_path
     flip(tmp_path / "c", "documents", column, "id = 'd1'")
     with collection.view() as view:
         keys = view.nearest(vector("q")[None], 99)[0][0]
-        for read in (lambda: view.documents(["d1"]), lambda: view.passages(keys.tolist()), lambda: view.readings(keys.tolist())):
+        for read in (lambda: stored(view, ["d1"]), lambda: view.passages(keys.tolist()), lambda: readings(view, keys.tolist())):
             with pytest.raises(Damaged, match="'d1'"):
                 read()
     with Collection.write(tmp_path / "c") as writer:
         assert writer.unchanged(some(3)) == {"d0", "d2"}
         index(writer, some(3))
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
 
 
 @pytest.mark.parametrize("column", ["id", "start", "end", "reading_sha256", "crc32"])
@@ -207,5 +205,24 @@ def test_what_models_read_is_what_was_embedded(tmp_path: Path) -> None:
     collection = made(tmp_path / "c", documents)
     expected = [reading(one.title, passage.text) for one in documents for passage in cut(one)]
     with collection.view() as view:
-        assert list(view.readings(range(1, 99)).values()) == expected
+        assert list(readings(view, range(1, 99)).values()) == expected
         assert view.space == SPACE
+
+
+def test_a_view_that_is_lost_closes_its_connection(tmp_path: Path) -> None:
+    made(tmp_path / "c", some(2))
+    Collection.create(tmp_path / "empty", FACTS)
+
+    def opened() -> list[Path]:
+        files = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        return [file for file in files if tmp_path in file.parents and file.name == "truth.sqlite"]
+
+    view = Collection.open(tmp_path / "c").view()
+    assert opened()
+    view.close()
+    assert not opened()
+    view = Collection.open(tmp_path / "c").view()
+    del view
+    with pytest.raises(InputError):
+        Collection.open(tmp_path / "empty").view()
+    assert not opened()

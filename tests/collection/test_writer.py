@@ -14,7 +14,7 @@ from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError, SpaceMismatch, StoreError
 from bicross.records import Document, Passage, Space
-from tests.collection.world import FACTS, OTHER, ROOT, SPACE, cut, document, exact, found, index, made, some, truth, vector
+from tests.collection.world import FACTS, OTHER, ROOT, SPACE, cut, document, exact, found, index, made, some, stored, truth, vector
 
 
 def test_unchanged_documents_are_known_and_changed_ones_replaced(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_strange_but_true_text_is_kept_as_it_is(tmp_path: Path) -> None:
     strange = [document("a/b#0", "x\0y\u202e\U0001f600 e\u0301 \u00e9"), document("空", "汉字"), document("empty", "")]
     collection = made(tmp_path / "c", strange)
     with collection.view() as view:
-        assert list(view.documents(["a/b#0", "空", "empty"]).values()) == strange
+        assert list(stored(view, ["a/b#0", "空", "empty"]).values()) == strange
 
 
 def test_another_space_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_new_space_is_filled_beside_the_old_one_then_swapped_and_back(tmp_path
         writer.activate(SPACE)
     assert found(collection, ["q"]) == before
     assert collection.status().generations == ("gen-000002", "gen-000001")
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
 
 
 def test_prune_forgets_spaces_that_were_left_behind(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_prune_forgets_spaces_that_were_left_behind(tmp_path: Path) -> None:
         assert writer.prune() == 5
         with pytest.raises(SpaceMismatch):
             writer.pending(OTHER)
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
 
 
 def test_jobs_tell_what_was_not_finished(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_full_database_leaves_what_was_there(tmp_path: Path) -> None:
         writer._db.execute("PRAGMA max_page_count = 1000000")
         assert found(collection, ["q"]) == before
         assert index(writer, [document("small", "fits")]) == 1
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
 
 
 LIMITED = """
@@ -246,7 +246,7 @@ def test_a_disk_that_refuses_leaves_what_was_acknowledged(tmp_path: Path, commit
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("refused"), done
     assert "unchanged" in done.stdout
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
     assert collection.status().documents == (5 if commit < 700_000 else 6)
     assert collection.status().generation == "gen-000001"
     if commit < 700_000:
@@ -254,5 +254,5 @@ def test_a_disk_that_refuses_leaves_what_was_acknowledged(tmp_path: Path, commit
     with Collection.write(tmp_path / "c") as writer:
         index(writer, [document("small", "fits")])
         writer.fold()
-    assert collection.verify().whole
+    assert collection.verify().problems == ()
     assert not list((tmp_path / "c").glob("*.new"))

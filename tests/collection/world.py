@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bicross.collection import lookup
 from bicross.collection.rows import reading_hash
-from bicross.collection.store import Collection, Facts, Writer
+from bicross.collection.store import Collection, Facts, View, Writer
 from bicross.records import Document, Passage, Space, reading
 from bicross.vectors import Vectors, unit
 
@@ -82,16 +83,35 @@ def found(collection: Collection, texts: Iterable[str], k: int = 10, space: Spac
     """(text of the passage read, score) of the nearest of each text."""
     with collection.view() as view, view.snapshot():
         keys, scores = view.nearest(np.stack([vector(text, space) for text in texts]), k)
-        read = view.readings(keys[keys >= 0].tolist())
+        read = readings(view, keys[keys >= 0].tolist())
         return [
             [(read[int(key)], float(score)) for key, score in zip(*row, strict=True) if key >= 0] for row in zip(keys, scores, strict=True)
         ]
 
 
+def owners(view: View, keys: Iterable[int]) -> dict[int, str]:
+    """Key -> document id of live passages."""
+    return {key: passage.doc_id for key, passage in view.passages(keys).items()}
+
+
+def readings(view: View, keys: Iterable[int]) -> dict[int, str]:
+    """Key -> what a model reads of live passages."""
+    with view.snapshot():
+        passages = view.passages(keys)
+        titles = view.titles({passage.doc_id for passage in passages.values()})
+    return {key: reading(titles[passage.doc_id], passage.text) for key, passage in passages.items()}
+
+
+def stored(view: View, ids: Iterable[str]) -> dict[str, Document]:
+    """Id -> the document as it is in the view's present snapshot."""
+    with view.snapshot():
+        return lookup.documents(view._db, ids)
+
+
 def exact(documents: Iterable[Document], text: str, k: int = 10, space: Space = SPACE) -> list[float]:
     """The scores that an exact scan of all passages gives, best first."""
-    readings = [reading(document.title, passage.text) for document in documents for passage in cut(document)]
-    return sorted((float(vector(one, space) @ vector(text, space)) for one in readings), reverse=True)[:k]
+    texts = [reading(document.title, passage.text) for document in documents for passage in cut(document)]
+    return sorted((float(vector(one, space) @ vector(text, space)) for one in texts), reverse=True)[:k]
 
 
 def truth(path: Path) -> sqlite3.Connection:

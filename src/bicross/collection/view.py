@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Self
+from weakref import finalize
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from bicross.collection import generations, lookup, truth
 from bicross.collection.facts import Facts, State
 from bicross.collection.sides import DenseSide, LexicalSide, Source
 from bicross.errors import SpaceMismatch
-from bicross.records import Document, Passage, Space
+from bicross.records import Passage, Space
 from bicross.vectors import Keys, Scores, Vectors
 
 
@@ -34,6 +35,7 @@ class View:
         self._turn = RLock()
         self._depth = 0
         self._db = truth.open_to_read(path)
+        self._close = finalize(self, self._db.close)  # also where an error loses the View before anyone could close it
         self._space: Space | None = None
         self._stamp: generations.Stamp = None
         self._choice = generations.Choice(None, ())
@@ -43,7 +45,7 @@ class View:
             with self.snapshot():
                 pass
         except BaseException:
-            self._db.close()
+            self._close()
             raise
 
     @property
@@ -56,11 +58,6 @@ class View:
         """What the collection said at the last snapshot."""
         return self._state.facts
 
-    @property
-    def choice(self) -> generations.Choice:
-        """The generation in use, and why others are not."""
-        return self._choice
-
     def __enter__(self) -> Self:
         return self
 
@@ -69,7 +66,7 @@ class View:
 
     def close(self) -> None:
         """Let go of the files."""
-        self._db.close()
+        self._close()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -115,25 +112,10 @@ class View:
                 self._lexical = LexicalSide(self._choice.generation)
             return self._best(self._lexical.sources(self._db, texts), len(texts), k)
 
-    def owners(self, keys: Iterable[int]) -> dict[int, str]:
-        """Key -> document id, live passages only, in the order asked. Raises Damaged, naming the document."""
-        with self.snapshot():
-            return {key: span.doc_id for key, span in lookup.spans(self._db, keys).items()}
-
     def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
         """Key -> passage, live ones only, in the order asked. Raises Damaged, naming the document."""
         with self.snapshot():
             return {key: passage for key, (passage, _) in lookup.passages(self._db, keys).items()}
-
-    def readings(self, keys: Iterable[int]) -> dict[int, str]:
-        """Key -> what a model reads of the passage (`records.reading`), live ones only, in the order asked. Raises Damaged."""
-        with self.snapshot():
-            return lookup.readings(self._db, keys)
-
-    def documents(self, ids: Iterable[str]) -> dict[str, Document]:
-        """Id -> document, those that exist, in the order asked. Raises Damaged, naming the document."""
-        with self.snapshot():
-            return lookup.documents(self._db, ids)
 
     def titles(self, ids: Iterable[str]) -> dict[str, str]:
         """Id -> title, of those documents that exist, in the order asked."""
