@@ -22,7 +22,7 @@ from bicross.data.inspection import inspect_documents
 from bicross.data.passages import Splitter
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
-from bicross.data.trec import read_run, write_run
+from bicross.data.trec import check_run_path, read_runs, write_run
 from bicross.errors import InputError
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
@@ -333,8 +333,11 @@ def evaluate(
     Raises:
         InputError: a file or measure is not what it should be, or no question of the qrels is among the queries.
     """
-    for name in measuring.measures:
-        parse_measure(name)  # one that is unknown is refused before anything is asked
+    # What cannot end well is refused before anything is asked.
+    cutoffs = [parse_measure(name).params.get("cutoff", 0) for name in measuring.measures]
+    settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
+    if run_path is not None:
+        check_run_path(run_path)
     judged, qrels, skipped = _judged(queries_path, qrels_path)
     stopwatch = Stopwatch()
     with open_collection(path) as collection:
@@ -402,4 +405,5 @@ def _latency(collection: OpenCollection, queries: Sequence[Query], settings: Sea
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:
     """Is the second run better than the first? A paired test on the same questions, with its interval."""
-    return compare_runs(read_run(run_a), read_run(run_b), read_qrels(qrels_path), measure)
+    a, b = read_runs([run_a, run_b])
+    return compare_runs(a, b, read_qrels(qrels_path), measure)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bicross.errors import InputError
-from bicross.models.registry import find, load_encoder
+from bicross.models.registry import find, load_encoder, load_reranker
 from bicross.settings import STARTER_ENCODER
 
 pytest.importorskip("torch")
@@ -42,6 +42,26 @@ def test_exported_gives_the_vectors_of_sentence_transformers(distilled: Path, tm
     found = load_encoder(str(tmp_path / "exported"), precision="f32").encode_documents(TEXTS)
     expected = SentenceTransformer(str(distilled)).encode(TEXTS, normalize_embeddings=True)
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_an_exported_reranker_reads_token_types(tmp_path: Path) -> None:
+    import torch
+    from sentence_transformers import CrossEncoder
+    from transformers import ElectraConfig, ElectraForSequenceClassification
+
+    from bicross.training.export import export
+
+    torch.manual_seed(0)
+    folder = tmp_path / "electra"
+    sizes = {"hidden_size": 32, "embedding_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = ElectraConfig(vocab_size=48663, max_position_embeddings=512, pad_token_id=1, num_labels=1, **sizes)
+    ElectraForSequenceClassification(config).save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(find(STARTER_ENCODER).path / file, folder / file)
+    assert export(folder, tmp_path / "exported") < 1e-5
+    pairs = [("who?", text) for text in TEXTS]
+    expected = CrossEncoder(str(folder)).predict(pairs, activation_fn=torch.nn.Identity())
+    assert load_reranker(str(tmp_path / "exported"), precision="f32").score(pairs) == pytest.approx(expected, abs=1e-5)
 
 
 def test_nothing_is_written_over(distilled: Path, tmp_path: Path) -> None:

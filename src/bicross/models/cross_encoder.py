@@ -67,7 +67,8 @@ def _model(folder: ModelFolder) -> ov.Model:
         logits = graph.classify(hidden, folder.config, weights)
     else:
         inputs, logits = graph.read(file, "logits", rank=2)
-    labels = logits.get_output_partial_shape(0)[1]
+    model = ov.Model([logits], inputs, "cross_encoder")
+    labels = model.outputs[0].partial_shape[1]
     if labels.is_static and labels.get_length() != 1:
         raise InputError(f"{folder.path} gives {labels.get_length()} scores a pair; expected 1, as a reranker has.")
-    return ov.Model([logits], inputs, "cross_encoder")
+    return model
