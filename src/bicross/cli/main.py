@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bicross import __version__
 from bicross.errors import BicrossError, InputError
 
 INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
@@ -39,6 +40,19 @@ DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are
 StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
 Queries = Annotated[Path, typer.Option(help="Questions: JSONL, CSV, TSV or a BEIR folder.")]
 QrelsFlag = Annotated[Path, typer.Option("--qrels", help="Their known answers: BEIR TSV or TREC qrels.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"bicross {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Flags that belong to no verb."""
 
 
 @app.command()
@@ -184,7 +198,7 @@ def status(collection: AtCollection, as_json: Json = False) -> None:
     from bicross import pipeline
     from bicross.cli import show
 
-    show.out(pipeline.status(collection), as_json, show.fields)
+    show.out(pipeline.status(collection), as_json, show.status)
 
 
 @app.command()
@@ -243,16 +257,17 @@ def _settings(kind: str, **values: Any) -> Any:
         return getattr(settings, kind)(**values)
     except ValidationError as error:
         found = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']} (found {problem['input']!r})" for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+            for problem in error.errors()
         )
         raise InputError(f"A setting is not what it should be: {found}.") from error
 
 
 def _depth(text: str) -> str | int:
     try:
-        return int(text)
-    except ValueError:
-        return text  # auto; what else it may be is refused with the other settings
+        return text if text == "auto" else int(text)
+    except ValueError as error:
+        raise InputError(f"--depth is {text!r}; expected auto, or a whole number from 0 (no reranking) to 1000.") from error
 
 
 def _check_arguments() -> None:
@@ -267,7 +282,9 @@ def main() -> None:
         _check_arguments()
         app()
     except BicrossError as error:
-        print(f"bicross: {error}", file=sys.stderr)
+        from bicross.cli.plain import printable  # the message may quote a file
+
+        print(f"bicross: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

@@ -6,15 +6,18 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
-from bicross.collection.check import Findings
+from bicross.cli.plain import printable
+from bicross.collection.check import Findings, Job, Status
 from bicross.records import Hit, Skip
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
 WIDTH = 200  # characters of a passage that are shown
+STAGES = ("encode", "recall", "rerank")  # in the order that they run
 
 
 def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
@@ -24,14 +27,14 @@ def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
         sys.stdout.write("\n")
         return
     for line in lines(result):
-        print(line)
+        print(printable(line))
 
 
 def indexed(done: Indexed) -> Iterable[str]:
     """What `index` and `reembed` did."""
     yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"
     rate = f"{done.documents_per_second:.0f} documents/s"
-    yield f"{done.embedded} texts embedded, {done.seconds:.1f} s ({rate}), space {done.space.fingerprint[:12]}"
+    yield f"{done.embedded} texts embedded, {_time(done.seconds)} ({rate}), space {done.space.fingerprint[:12]}"
     yield from _skips(done.truncated, "truncated")
     yield from _skips(done.skipped)
 
@@ -46,7 +49,7 @@ def inspected(found: Inspected) -> Iterable[str]:
         yield f"  up to {power:>7} tokens  {'#' * -(-40 * count // largest):<40} {count}"
     yield "languages: " + ", ".join(f"{tongue} {count}" for tongue, count in found.languages.items() if count)
     yield f"duplicates: {found.duplicates}" + "".join(f"\n  {again} is {first} again" for again, first in found.duplicate_ids)
-    yield f"`bicross index` would take about {found.estimated_seconds:.0f} s and {found.estimated_bytes / 1e6:.0f} MB"
+    yield f"`bicross index` would take about {_time(found.estimated_seconds)} and {found.estimated_bytes / 1e6:.0f} MB"
     yield from _skips(found.truncated, "would be truncated")
     yield from _skips(found.skipped)
 
@@ -60,13 +63,13 @@ def answered(answers: Answers) -> Iterable[str]:
         if not answer.hits:
             yield "  nothing found"
         for place, hit in enumerate(answer.hits, start=1):
-            yield f"{place:>3}. {hit.doc_id}  {answer.titles.get(hit.doc_id, '')}".rstrip()
+            yield f"{place:>3}. {hit.doc_id}  {' '.join(answer.titles.get(hit.doc_id, '').split())}".rstrip()
             yield f"     {_stages(hit)}"
             if hit.passage:
                 text = " ".join(hit.passage.text.split())
                 yield f"     {text[:WIDTH]}{'…' if len(text) > WIDTH else ''}"
         yield ""
-    yield ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in answers.seconds.items())
+    yield _times(answers.seconds)
 
 
 def evaluated(found: Evaluated) -> Iterable[str]:
@@ -76,11 +79,12 @@ def evaluated(found: Evaluated) -> Iterable[str]:
     for name, value in found.measures.items():
         low, high = found.confidence[name]
         yield f"  {name:<10} {value:.4f}  [{low:.4f}, {high:.4f}]   best possible after recall {found.ceiling[name]:.4f}"
-    latency = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in found.latency.items())
-    yield f"one question alone: {latency}"
-    yield "all questions: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in found.seconds.items())
+    if found.latency:
+        yield "one question alone: " + ", ".join(f"{name} {_time(seconds)}" for name, seconds in found.latency.items())
+    yield f"all questions: {_times(found.seconds)}"
     if found.unknown:
-        yield f"{len(found.unknown)} judged documents are not in the collection and count as misses: {', '.join(found.unknown[:NAMED])}"
+        named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
+        yield f"{len(found.unknown)} judged documents are not in the collection; those judged relevant count as misses: {named}"
     yield from _skips(found.skipped)
 
 
@@ -105,11 +109,60 @@ def models(found: Mapping[str, Any]) -> Iterable[str]:
         yield f"{model['name']:<28} {model['what']}"
 
 
-def fields(found: Any) -> Iterable[str]:
-    """A line a field."""
-    facts = asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
+def status(found: Status) -> Iterable[str]:
+    """What `status` found."""
+    yield f"{found.documents} documents, {found.passages} passages, {found.bytes / 1e6:.1f} MB"
+    yield f"encoder {found.encoder}, " + (
+        f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions, {found.space.similarity})" if found.space else "no space yet"
+    )
+    yield f"index {found.generation}" if found.generation else "no index in use: every passage is compared with the question"
+    if found.tail:
+        yield f"{found.tail} passages are not in the index, and are compared one by one; the next `bicross index` takes them in"
+    yield from (f"not used: {reason}" for reason in found.refused)
+    if found.unfinished:
+        yield _job(found.unfinished)
+
+
+def fields(facts: Mapping[str, Any]) -> Iterable[str]:
+    """A line a fact; facts in facts have their names joined by a dot."""
+    flat = dict(_flat(facts, ""))
+    width = max(map(len, flat), default=0)
+    yield from (f"{name:<{width}}  {value}" for name, value in flat.items())
+
+
+def _flat(facts: Mapping[str, Any], above: str) -> Iterable[tuple[str, str]]:
     for name, value in facts.items():
-        yield f"{name:<14} {value}"
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", _value(value)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value)) or "none"
+    return "none" if value is None or value in ("", {}) else str(value)
+
+
+def _job(job: Job) -> str:
+    began = datetime.fromtimestamp(job.started).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    detail = "; ".join(f"{name} {value}" for name, value in _flat(job.detail, ""))
+    advice = "" if job.state == "running" else ". Run the same command again to go on"
+    return f"not finished: {job.kind} ({job.state}), begun {began}: {detail}{advice}"
+
+
+def _times(seconds: Mapping[str, float]) -> str:
+    order = [*(stage for stage in STAGES if stage in seconds), *(stage for stage in seconds if stage not in STAGES)]
+    return ", ".join(f"{stage} {_time(seconds[stage])}" for stage in order)
+
+
+def _time(seconds: float) -> str:
+    """To about two digits, in the unit that suits."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _stages(hit: Hit) -> str:
