@@ -1,0 +1,1 @@
+"""Proofs that take long: what is promised of power cuts."""
