@@ -32,7 +32,8 @@ from bicross.starter import HERE
 
 SETS, QUESTIONS, DEPTH, FOLDS = ("drcd", "squad_sentences", "qmsum"), 120, 20, 5
 JUDGED_ONLY = ("qmsum",)  # long transcripts: only those of the development questions are indexed
-FUSIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # weights of lexical search beside 1 for dense
+EQUAL = 1.0
+FUSIONS = (0.0, 0.25, 0.5, 0.75, EQUAL, 1.5)  # weights of lexical search beside 1 for dense; one that harms a set is not taken
 WITHOUT = {"recall scores": (), "late interaction": ("late",), "cross-encoder": ("rerank",), "both": ("late", "rerank")}
 Candidates = tuple[Ranking, NDArray[np.float64]]
 """One question's candidates with every stage's score, and their grades, (candidates,)."""
@@ -153,7 +154,8 @@ def main() -> None:
     fusion = {weight: {name: one.fused(weight) for name, one in sets.items()} for weight in FUSIONS}
     for weight, values in fusion.items():
         report(str(weight), values)
-    lexical = max(FUSIONS, key=lambda weight: np.mean(list(fusion[weight].values())))
+    harmless = [weight for weight in FUSIONS if all(fusion[weight][name] >= fusion[EQUAL][name] for name in sets)]
+    lexical = max(harmless, key=lambda weight: np.mean(list(fusion[weight].values())))
     scored = {name: one.scored(lexical) for name, one in sets.items()}
     tables = {name: [features(list(ranking)) for ranking, _ in rows] for name, rows in scored.items()}
     print("order of the candidates, nDCG@10 among them:")

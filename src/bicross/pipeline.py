@@ -115,6 +115,7 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
             writer.activate(encoder.space)
             writer.set_facts(replace(facts, encoder=name, weights=_weights(name, facts.reranker)))
             writer.prune()
+            writer.fold()
     now = Collection.open(path).status()
     seconds = time.perf_counter() - start
     return Indexed(

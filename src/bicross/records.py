@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 Qrels = Mapping[str, Mapping[str, int]]
@@ -109,8 +109,3 @@ def reading(title: str, text: str) -> str:
     head, body = title.strip(), text.lstrip("# \t\r\n")
     begins = body.startswith(head) and not body[len(head) : len(head) + 1].isalnum()
     return text if not head or begins else f"{head}\n{text}"
-
-
-def as_json(record: Any) -> dict[str, Any]:
-    """Any record as plain JSON types."""
-    return asdict(record)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from bicross.evaluation.compare import bootstrap_interval
 from bicross.evaluation.metrics import ceiling, means, per_query
 from bicross.evaluation.report import report
-from bicross.records import Hit, Run, as_json
+from bicross.records import Hit, Run
 from bicross.settings import EvaluateSettings
 
 QRELS = {"q1": {"a": 2, "b": 1}, "q2": {"c": 1}}
@@ -25,7 +26,7 @@ def test_a_report_joins_measures_intervals_ceiling_and_latency() -> None:
     assert found.ceiling == ceiling(SETTINGS.measures, QRELS, RECALLED) == {"nDCG@10": 0.5, "R@100": 0.5}
     assert found.means["nDCG@10"] < found.ceiling["nDCG@10"]
     assert found.latency["max"] == 0.3
-    assert json.loads(json.dumps(as_json(found)))["per_query"] == values
+    assert json.loads(json.dumps(asdict(found)))["per_query"] == values
 
 
 def test_without_candidates_and_times_there_is_no_ceiling_and_no_latency() -> None:

@@ -88,7 +88,7 @@ def test_when_all_is_deleted_nothing_is_found(made: Path, source: Path) -> None:
 def test_status_and_verify(made: Path) -> None:
     status, found = pipeline.status(made), pipeline.verify(made)
     assert (status.documents, status.encoder, status.tail, status.unfinished, status.refused) == (COUNT, HASHED, 0, None, ())
-    assert (found.documents, found.passages, found.vectors, found.whole) == (COUNT, status.passages, vectors(made), True)
+    assert (found.documents, found.passages, found.vectors, found.problems) == (COUNT, status.passages, vectors(made), ())
 
 
 def test_models() -> None:

@@ -67,10 +67,6 @@ class Findings:
     generations: int
     problems: tuple[Problem, ...]
 
-    @property
-    def whole(self) -> bool:
-        return not self.problems
-
 
 def status(path: Path) -> Status:
     """See `Status`. Raises what opening a collection raises."""
