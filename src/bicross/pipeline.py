@@ -19,7 +19,6 @@ from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection, Facts, Writer
 from bicross.data.counting import count_documents
 from bicross.data.inspection import inspect_documents
-from bicross.data.passages import Splitter
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
 from bicross.data.trec import check_run_path, read_runs, write_run
@@ -35,12 +34,10 @@ from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, EvaluateSettings, IndexSettings, SearchSettings
+from bicross.upsert import CHUNK_DOCUMENTS, TITLE_ROOM, TRUNCATED, Upsert, chunks_of, splitter_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
-CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
-TRUNCATED = "with its title it is longer than the model; its end is not embedded"
-TITLE_ROOM = 32  # tokens left for titles where passages are cut to the model's full length
 BATCH_QUESTIONS = 64  # asked together by `evaluate`: batches span questions
 SAMPLE_PASSAGES = 64  # embedded by `inspect` to learn the rate
 PASSAGE_BYTES, TOKEN_BYTES = 400, 14  # on disk beside the vectors, which are kept twice: rows and keys, text and words (measured)
@@ -63,7 +60,7 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
         InputError: a source, model or setting is not what it should be. StoreError: the collection cannot be written.
     """
     start = time.perf_counter()
-    chunks = _chunks(read_documents(sources, settings.columns))
+    chunks = chunks_of(read_documents(sources, settings.columns))
     first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
     encoder = None if Collection.exists(into) else registry.load_encoder(settings.encoder or STARTER_ENCODER)
     if encoder is not None:
@@ -72,7 +69,7 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
         encoder = encoder or registry.load_encoder(settings.encoder or writer.facts.encoder)
         _adopt(writer, encoder, settings)
         with writer.job("index", {"sources": [str(source) for source in sources]}):
-            done = _Upsert(writer, encoder)
+            done = Upsert(writer, encoder)
             expected = count_documents(sources)
             for documents, skips in itertools.chain([first], chunks):
                 done.skipped += skips
@@ -156,60 +153,6 @@ def _weights(encoder: str, reranker: str) -> dict[str, object]:
     return Weights.of(notes if notes.get("encoder") == encoder else {}).as_json()
 
 
-def _chunks(rows: Iterable[Document | Skip]) -> Iterator[tuple[list[Document], list[Skip]]]:
-    """Documents in commits of bounded size, with the rows that were skipped among them."""
-    documents: list[Document] = []
-    skips: list[Skip] = []
-    characters = 0
-    for row in rows:
-        if isinstance(row, Skip):
-            skips.append(row)
-            continue
-        documents.append(row)
-        characters += len(row.text)
-        if len(documents) == CHUNK_DOCUMENTS or characters >= CHUNK_CHARACTERS:
-            yield documents, skips
-            documents, skips, characters = [], [], 0
-    yield documents, skips
-
-
-def _splitter(encoder: registry.TokenEncoder, passage_tokens: int) -> Splitter:
-    return Splitter(encoder.tokenizer, max(1, min(passage_tokens, encoder.content_tokens - TITLE_ROOM)))
-
-
-class _Upsert:
-    """Puts chunks of documents, a commit each, and counts what that took."""
-
-    def __init__(self, writer: Writer, encoder: registry.TokenEncoder) -> None:
-        self._writer, self._encoder = writer, encoder
-        self._splitter = _splitter(encoder, writer.facts.passage_tokens)
-        self.seen = self.changed = self.embedded = 0
-        self.skipped: list[Skip] = []
-        self.truncated: list[Skip] = []
-
-    def put(self, documents: Sequence[Document]) -> None:
-        """Commit those that changed; each text is embedded once, however often it occurs."""
-        known = self._writer.unchanged(documents)
-        fresh = [document for document in documents if document.id not in known]
-        self.seen, self.changed = self.seen + len(documents), self.changed + len(fresh)
-        if not fresh:
-            return
-        passages = {document.id: self._splitter.split(document) for document in fresh}
-        texts = {}
-        for document in fresh:
-            for passage in passages[document.id]:
-                text = reading(document.title, passage.text)
-                texts[reading_hash(text)] = passage.id, text
-        absent = self._writer.missing(self._encoder.space, texts)
-        asked = [hashed for hashed in texts if hashed in absent]
-        vectors = self._encoder.encode_documents([texts[hashed][1] for hashed in asked])
-        cut = set(self._encoder.cut)
-        self._encoder.cut.clear()
-        self.truncated += [Skip(name, TRUNCATED) for name, text in (texts[hashed] for hashed in asked) if text in cut]
-        self._writer.commit(fresh, passages, self._encoder.space, dict(zip(asked, vectors, strict=True)))
-        self.embedded += len(asked)
-
-
 def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), progress: Progress = silent) -> Inspected:
     """What the sources hold, and what `index` would take here: the encoder's rate is measured on a few seconds of their own text.
 
@@ -217,7 +160,7 @@ def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), 
         InputError: a source, model or setting is not what it should be.
     """
     encoder = registry.load_encoder(settings.encoder or STARTER_ENCODER)
-    splitter = _splitter(encoder, settings.passage_tokens or PASSAGE_TOKENS)
+    splitter = splitter_of(encoder, settings.passage_tokens or PASSAGE_TOKENS)
     expected, sample, seen = count_documents(sources), list[str](), 0
     truncated: list[Skip] = []
 

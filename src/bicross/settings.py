@@ -69,5 +69,5 @@ class EvaluateSettings(Settings):
 
 
 def parse_measure_names(text: str) -> tuple[str, ...]:
-    """Measures written with commas or spaces between them; those inside parentheses, as in P(rel=2,judged_only=True)@5, belong to a name."""
+    """Measures written with commas or spaces between them; inside parentheses, as in P(rel=2,judged_only=True)@5, they do not part."""
     return tuple(name for name in re.split(r"[,\s]+(?![^()]*\))", text) if name)

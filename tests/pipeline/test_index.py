@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bicross import pipeline
+from bicross import pipeline, upsert
 from bicross.errors import InputError, ModelNotFound, SpaceMismatch
 from bicross.models.hashed import HashedEncoder
 from bicross.models.registry import HASHED
@@ -68,7 +68,7 @@ def test_rows_that_are_skipped_are_named(tmp_path: Path) -> None:
 
 
 def test_progress_counts_documents_up_to_all(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "CHUNK_DOCUMENTS", 10)
+    monkeypatch.setattr(upsert, "CHUNK_DOCUMENTS", 10)
     seen: list[tuple[str, int, int]] = []
     pipeline.index([source], tmp_path / "c", SETTINGS, lambda *said: seen.append(said))
     assert seen == [("documents", done, COUNT) for done in (10, 20, 24)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bicross import pipeline
+from bicross import pipeline, upsert
 from bicross.errors import ModelNotFound
 from bicross.models.hashed import HashedEncoder
 from bicross.models.registry import HASHED
@@ -22,7 +22,7 @@ from tests.pipeline.world import ROOT, SETTINGS, CountingEncoder, Interruption, 
 def test_an_interrupted_index_goes_on_and_embeds_nothing_twice(
     tmp_path: Path, source: Path, made: Path, counting: CountingEncoder, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
-    monkeypatch.setattr(pipeline, "CHUNK_DOCUMENTS", 4)
+    monkeypatch.setattr(upsert, "CHUNK_DOCUMENTS", 4)
     path = tmp_path / "interrupted"
     with pytest.raises(Interruption):
         pipeline.index([source], path, SETTINGS, after(calls))
@@ -38,9 +38,9 @@ def test_an_interrupted_index_goes_on_and_embeds_nothing_twice(
 WORK = """
 import sys
 from pathlib import Path
-from bicross import pipeline
+from bicross import pipeline, upsert
 from bicross.settings import IndexSettings
-pipeline.CHUNK_DOCUMENTS = 2
+upsert.CHUNK_DOCUMENTS = 2
 print("begins", flush=True)
 settings = IndexSettings(encoder="bicross/hashed", reranker="bicross/hashed", passage_tokens=16)
 done = pipeline.index([Path(sys.argv[1])], Path(sys.argv[2]), settings, lambda what, done, total: print(done, flush=True))

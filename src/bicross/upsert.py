@@ -1,0 +1,70 @@
+"""Documents into a collection: passages, then vectors, then one commit a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bicross.collection.rows import reading_hash
+from bicross.collection.store import Writer
+from bicross.data.passages import Splitter
+from bicross.models.registry import TokenEncoder
+from bicross.records import Document, Skip, reading
+
+CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
+TITLE_ROOM = 32  # tokens left for titles where passages are cut to the model's full length
+TRUNCATED = "with its title it is longer than the model; its end is not embedded"
+
+
+def chunks_of(rows: Iterable[Document | Skip]) -> Iterator[tuple[list[Document], list[Skip]]]:
+    """Documents in commits of bounded size, with the rows that were skipped among them."""
+    documents: list[Document] = []
+    skips: list[Skip] = []
+    characters = 0
+    for row in rows:
+        if isinstance(row, Skip):
+            skips.append(row)
+            continue
+        documents.append(row)
+        characters += len(row.text)
+        if len(documents) == CHUNK_DOCUMENTS or characters >= CHUNK_CHARACTERS:
+            yield documents, skips
+            documents, skips, characters = [], [], 0
+    yield documents, skips
+
+
+def splitter_of(encoder: TokenEncoder, passage_tokens: int) -> Splitter:
+    """What cuts documents into passages that leave room for their titles in the encoder."""
+    return Splitter(encoder.tokenizer, max(1, min(passage_tokens, encoder.content_tokens - TITLE_ROOM)))
+
+
+class Upsert:
+    """Puts chunks of documents, a commit each, and counts what that took."""
+
+    def __init__(self, writer: Writer, encoder: TokenEncoder) -> None:
+        self._writer, self._encoder = writer, encoder
+        self._splitter = splitter_of(encoder, writer.facts.passage_tokens)
+        self.seen = self.changed = self.embedded = 0
+        self.skipped: list[Skip] = []
+        self.truncated: list[Skip] = []
+
+    def put(self, documents: Sequence[Document]) -> None:
+        """Commit those that changed; each text is embedded once, however often it occurs."""
+        known = self._writer.unchanged(documents)
+        fresh = [document for document in documents if document.id not in known]
+        self.seen, self.changed = self.seen + len(documents), self.changed + len(fresh)
+        if not fresh:
+            return
+        passages = {document.id: self._splitter.split(document) for document in fresh}
+        texts = {}
+        for document in fresh:
+            for passage in passages[document.id]:
+                text = reading(document.title, passage.text)
+                texts[reading_hash(text)] = passage.id, text
+        absent = self._writer.missing(self._encoder.space, texts)
+        asked = [hashed for hashed in texts if hashed in absent]
+        vectors = self._encoder.encode_documents([texts[hashed][1] for hashed in asked])
+        cut = set(self._encoder.cut)
+        self._encoder.cut.clear()
+        self.truncated += [Skip(name, TRUNCATED) for name, text in (texts[hashed] for hashed in asked) if text in cut]
+        self._writer.commit(fresh, passages, self._encoder.space, dict(zip(asked, vectors, strict=True)))
+        self.embedded += len(asked)
