@@ -107,7 +107,7 @@ class OpenCollection:
         if settings.stage == "dense":
             return dense
         fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
-        if not scorers:
+        if not depth:
             return fused
         return RerankedSearcher(fused, scorers, self._view, self.weights.combination, depth, self.weights.calibration, stopwatch)
 
