@@ -31,6 +31,7 @@ from bicross.settings import STARTER_ENCODER, SearchSettings
 from bicross.starter import HERE
 
 SETS, QUESTIONS, DEPTH, FOLDS = ("drcd", "squad_sentences", "qmsum"), 120, 20, 5
+READ = 10  # candidates that a search reads by default: more would make the first answer of a cold process too late
 JUDGED_ONLY = ("qmsum",)  # long transcripts: only those of the development questions are indexed
 EQUAL = 1.0
 FUSIONS = (0.0, 0.25, 0.5, 0.75, EQUAL, 1.5)  # weights of lexical search beside 1 for dense; one that harms a set is not taken
@@ -173,7 +174,7 @@ def main() -> None:
         "encoder": STARTER_ENCODER,
         "fusion": {"lexical": lexical, "dense": 1.0},
         "combination": dict(zip(FEATURES, weights.round(3).tolist(), strict=True)),
-        "depth": DEPTH,
+        "depth": READ,
         "calibration": calibrate(scored),
     }
     durable.write_file(HERE / "reranker" / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
