@@ -33,7 +33,7 @@ def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
 def indexed(done: Indexed) -> Iterable[str]:
     """What `index` and `reembed` did."""
     yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"
-    rate = f"{done.documents_per_second:.0f} documents/s"
+    rate = f"{done.documents_per_second:.1f} documents/s"
     yield f"{done.embedded} texts embedded, {_time(done.seconds)} ({rate}), space {done.space.fingerprint[:12]}"
     yield from _skips(done.truncated, "truncated")
     yield from _skips(done.skipped)
@@ -49,7 +49,7 @@ def inspected(found: Inspected) -> Iterable[str]:
         yield f"  up to {power:>7} tokens  {'#' * -(-40 * count // largest):<40} {count}"
     yield "languages: " + ", ".join(f"{tongue} {count}" for tongue, count in found.languages.items() if count)
     yield f"duplicates: {found.duplicates}" + "".join(f"\n  {again} is {first} again" for again, first in found.duplicate_ids)
-    yield f"`bicross index` would take about {_time(found.estimated_seconds)} and {found.estimated_bytes / 1e6:.0f} MB"
+    yield f"`bicross index` would take about {_time(found.estimated_seconds)} and {found.estimated_bytes / 1e6:.1f} MB"
     yield from _skips(found.truncated, "would be truncated")
     yield from _skips(found.skipped)
 
