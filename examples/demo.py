@@ -26,10 +26,10 @@ MEASURES = ("nDCG@10", "RR@10", "R@100")
 ASKED = {
     "en": [
         "How many points did the Panthers defense surrender?",
-        "Who was the last leader of East Germany?",
+        "What is the Saxon Garden in Polish?",
         "Who invented the hovercraft?",
     ],
-    "zh": ["黑豹队的防守丢了多少分？", "谁是东德的最后一任领导人？", "谁发明了气垫船？"],
+    "zh": ["黑豹队的防守丢了多少分？", "萨克森花园用波兰语怎么说？", "谁发明了气垫船？"],
 }
 
 
