@@ -127,10 +127,11 @@ class OpenCollection:
             return tuple(sorted(documents - self._view.titles(documents).keys()))
 
     def _scorers(self) -> dict[str, Scorer]:
-        """The scorers that have a weight. The two models load at the same time."""
+        """The scorers that have a weight. The two models load at the same time, and the lexical index beside them."""
         wanted = [name for name in ("late", "rerank") if self.weights.combination.get(name)]
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(2) as pool:
             encoder = pool.submit(self._encoder)
+            pool.submit(self._view.lexical, [""], 1)
             scorers: dict[str, Scorer | None] = {"rerank": self._reranker()} if "rerank" in wanted else {}
             encoder.result()
         if "late" in wanted:

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-import rjieba
 import Stemmer
 
 # Han, kana and hangul letters: scripts in which a word has no clear border. NFKC has already replaced radicals and half-width kana.
@@ -57,6 +56,8 @@ def _words(text: str, stemmer: Stemmer.Stemmer) -> list[str]:
     for match in PIECES.finditer(normal):
         piece = match.group()
         if match.lastgroup == "cjk":
+            import rjieba  # here, because reading its dictionary takes 0.1 s, which English need not pay
+
             words += rjieba.cut_for_search(piece)
             words += [piece[at : at + 2] for at in range(len(piece) - 1)]
         elif piece not in STOP_WORDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -32,9 +33,11 @@ class BiEncoder:
         self.content_tokens = folder.max_tokens - len(self._cutting.encode(folder.document_prompt).ids)
         self._cutting.enable_truncation(folder.max_tokens)
         self._pad = int(folder.config.get("pad_token_id") or 0)
-        model = _model(folder)
-        self._network = Network(model, precision or best_precision())
-        self.space = Space(folder.fingerprint(), int(model.outputs[0].partial_shape[1].get_length()), folder.similarity)
+        with ThreadPoolExecutor(1) as pool:
+            fingerprint = pool.submit(folder.fingerprint)  # hashes while the graph is compiled
+            model = _model(folder)
+            self._network = Network(model, precision or best_precision())
+        self.space = Space(fingerprint.result(), int(model.outputs[0].partial_shape[1].get_length()), folder.similarity)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
