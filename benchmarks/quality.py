@@ -4,7 +4,7 @@
     python benchmarks/quality.py --data DATA --sets cranfield:test xquad_zh:test stackfaq:test
     python benchmarks/quality.py --peer                      beside sentence-transformers on the same weights (extra `train`)
 
-Lexical, dense and fused search answer all questions. Reranking answers a sample, and is compared with fused search on the same
+Lexical, dense and fused search answer all questions. Reranking answers a random sample, and is compared with fused search on the same
 questions: a paired difference of nDCG@10 with its 95 % interval. The reranked rows are each scorer alone (as other tools do
 it), and the fitted combination, which is the default. Prints a table and writes
 benchmarks/results/quality.json.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def one_set(source: Path, split: str, collection: Path, questions: int, peer: bo
     opened = pipeline.open_collection(collection)
     qrels = read_qrels(source / "qrels" / f"{split}.tsv")
     queries = [query for query in read_queries(source)[0] if query.id in qrels]
-    sample = queries[:: max(1, len(queries) // questions)][:questions]
+    sample = random.Random(0).sample(queries, min(questions, len(queries)))
     rows: dict[str, Any] = {"documents": done.documents, "passages": done.passages}
     for stage in ("lexical", "dense", "fused"):
         rows[stage] = measured(Run(stage, opened.rank(queries, SearchSettings(k=100, stage=stage), Stopwatch())), queries, qrels)
