@@ -97,6 +97,63 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document beside a question: what the models read of it, and what each stage thinks of it.
+
+    `kind` is one of KINDS. `scores` holds "lexical", "dense", "rank" (in the fused order, from 1) and "rerank", those that are known.
+    """
+
+    doc_id: str
+    text: str
+    kind: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+KINDS = ("positive", "hard", "suspect", "duplicate", "easy", "random", "unsorted")
+"""Known answer; hard negative; suspected false negative; near-duplicate of an answer; easy negative; drawn at random; not yet scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A question with its known answers and the candidates that mining found for it, in the order of recall.
+
+    `source` says what made it: fingerprints of collection and models, the settings, the threshold and the fold.
+    """
+
+    query: Query
+    positives: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A training row: `positive` answers `query`, `negatives` do not. `scores` are a teacher's, of the positive and then of the negatives.
+
+    `ids` name the documents of the positive and the negatives, where they are known; `answers` names every document that must
+    never stand as a negative for this question in a batch: known answers, their near-duplicates, and suspects.
+    """
+
+    query: str
+    positive: str
+    negatives: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    source: str = ""
+    query_id: str = ""
+    ids: tuple[str, ...] = ()
+    answers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPair:
+    """Two texts and how alike, or how relevant, they are: a similarity, a grade, or 0 and 1."""
+
+    first: str
+    second: str
+    label: float
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """A row or file that was left out, by name, and why."""
 

@@ -68,6 +68,35 @@ class EvaluateSettings(Settings):
         return measures
 
 
+class MineSettings(Settings):
+    """What `mine` does.
+
+    `depth`: candidates that lexical and dense search give each; `hard_depth`: a negative counts as hard that either puts among its first
+    so many. `quantile` of the known answers' scores is the threshold: a candidate that scores as high is suspected to be an answer.
+    `alike`: the share of common shingles from which on a text is a near-duplicate.
+    """
+
+    depth: int = Field(default=40, ge=1, le=1000)
+    hard_depth: int = Field(default=20, ge=1, le=1000)
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    alike: float = Field(default=0.8, gt=0, le=1)
+    random: int = Field(default=4, ge=0, le=100)
+    seed: int = 0
+
+
+class GateSettings(Settings):
+    """When tuned models are promoted: nDCG@10 on the development questions is better by `margin` at this confidence, and no guard falls
+    by more than its limit. `latency` is the factor by which the median may grow.
+    """
+
+    measure: str = "nDCG@10"
+    margin: float = Field(default=0.0, ge=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    slice_limit: float = Field(default=0.03, ge=0, le=1)
+    general_limit: float = Field(default=0.02, ge=0, le=1)
+    latency: float = Field(default=1.5, ge=1)
+
+
 def parse_measure_names(text: str) -> tuple[str, ...]:
     """Measures written with commas or spaces between them; inside parentheses, as in P(rel=2,judged_only=True)@5, they do not part."""
     return tuple(name for name in re.split(r"[,\s]+(?![^()]*\))", text) if name)
