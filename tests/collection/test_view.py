@@ -25,6 +25,21 @@ def test_passages_are_the_documents_text_and_readings_begin_with_the_title(tmp_p
         assert owners(view, [3, 1]) == {3: "b", 1: "a"}
 
 
+def test_a_documents_passages_come_in_its_order_and_only_of_documents_that_exist(tmp_path: Path) -> None:
+    documents = some(600)  # more than one statement can ask for
+    collection = made(tmp_path / "c", documents)
+    with Collection.write(tmp_path / "c") as writer:
+        writer.delete(["d2"])
+        index(writer, [document("d1", "anew\nand longer\nthan before")])
+    with collection.view() as view:
+        found = view.of_documents(["d3", "d2", "nowhere", "d1", "d3"])
+        assert list(found) == ["d3", "d1"]
+        assert found["d3"] == tuple(cut(documents[3]))
+        assert [passage.text for passage in found["d1"]] == ["anew", "and longer", "than before"]
+        assert len(view.of_documents(one.id for one in documents)) == 599
+        assert view.of_documents([]) == {}
+
+
 @pytest.mark.parametrize("folded", [0, 7, 20], ids=["tail", "both", "index"])
 def test_nearest_is_the_exact_scan_of_live_passages(tmp_path: Path, folded: int) -> None:
     documents = some(20)
@@ -156,6 +171,8 @@ def test_a_damaged_passage_is_named(tmp_path: Path, column: str) -> None:
     flip(tmp_path / "c", "passages", column, "id = 'd1#0'")
     with collection.view() as view, pytest.raises(Damaged, match="'d1'"):
         view.passages(view.nearest(vector("q")[None], 99)[0][0].tolist())
+    with collection.view() as view, pytest.raises(Damaged, match="'d1'"):
+        view.of_documents(["d0", "d1"])
     with Collection.write(tmp_path / "c") as writer:
         index(writer, some(3))
     with collection.view() as view:

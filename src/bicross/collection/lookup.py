@@ -78,6 +78,18 @@ def passages(db: Database, keys: Iterable[int]) -> dict[int, tuple[Passage, Docu
     return cut
 
 
+def passages_of(db: Database, ids: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
+    """Id -> the document's passages in the order of its text, of those that exist, in the order asked. Raises Damaged."""
+    owners = documents(db, dict.fromkeys(ids))
+    query = f"SELECT {PASSAGE_COLUMNS} FROM passages p WHERE p.doc_id IN "
+    found = [read_span(row) for part in chunks(owners) for row in db.execute(f"{query} ({marks(part)})", part)]
+    cut: dict[str, list[Passage]] = {key: [] for key in owners}
+    for span in sorted(found, key=lambda span: (span.start, span.end)):
+        text = owners[span.doc_id].text[span.start : span.end]
+        cut[span.doc_id].append(Passage(span.id, span.doc_id, span.start, span.end, text))
+    return {key: tuple(passages) for key, passages in cut.items()}
+
+
 def readings(db: Database, keys: Iterable[int]) -> dict[int, str]:
     """Key -> what a model reads of the passage, live ones only, in the order asked. Raises Damaged."""
     return {key: reading(document.title, passage.text) for key, (passage, document) in passages(db, keys).items()}

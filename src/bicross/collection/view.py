@@ -122,6 +122,11 @@ class View:
         with self.snapshot():
             return lookup.titles(self._db, ids)
 
+    def of_documents(self, ids: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
+        """Id -> its passages in the order of the text, of those documents that exist, in the order asked. Raises Damaged."""
+        with self.snapshot():
+            return lookup.passages_of(self._db, ids)
+
     def _follow(self, stamp: generations.Stamp) -> None:
         """Take notice of what was committed and folded since the last snapshot."""
         self._state = State.of(self._db, self.path)
