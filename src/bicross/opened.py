@@ -12,6 +12,7 @@ from bicross.collection.store import Collection
 from bicross.data.lines import SURROGATE
 from bicross.errors import InputError
 from bicross.models import registry
+from bicross.models.names import located
 from bicross.protocols import Scorer, Searcher
 from bicross.records import Hit, Query, Ranking
 from bicross.results import Answer, Answers
@@ -52,8 +53,8 @@ class OpenCollection:
         self._view = Collection.open(path).view()
         facts = self._view.facts
         self.weights = Weights.of(facts.weights)
-        self._encoder = Once(lambda: registry.load_encoder(facts.encoder))
-        self._reranker = Once(lambda: registry.load_reranker(facts.reranker))
+        self._encoder = Once(lambda: registry.load_encoder(located(facts.encoder, path)))
+        self._reranker = Once(lambda: registry.load_reranker(located(facts.reranker, path)))
         self._late = Once(lambda: registry.load_late_interaction(self._encoder()))
 
     def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:

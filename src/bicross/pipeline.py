@@ -27,7 +27,7 @@ from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.metrics import parse_measure
 from bicross.evaluation.report import report
-from bicross.models import registry
+from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Document, Qrels, Query, Ranking, Run, Skip, reading
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
@@ -62,11 +62,12 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     start = time.perf_counter()
     chunks = chunks_of(read_documents(sources, settings.columns))
     first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
-    encoder = None if Collection.exists(into) else registry.load_encoder(settings.encoder or STARTER_ENCODER)
+    given = names.canonical(settings.encoder, into) if settings.encoder else None
+    encoder = None if Collection.exists(into) else _encoder(given or STARTER_ENCODER, into)
     if encoder is not None:
-        Collection.create(into, _facts(settings))
+        Collection.create(into, _facts(settings, into))
     with Collection.write(into) as writer:
-        encoder = encoder or registry.load_encoder(settings.encoder or writer.facts.encoder)
+        encoder = encoder or _encoder(given or writer.facts.encoder, into)
         _adopt(writer, encoder, settings)
         with writer.job("index", {"sources": [str(source) for source in sources]}):
             done = Upsert(writer, encoder)
@@ -99,8 +100,8 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
     """
     start = time.perf_counter()
     with Collection.write(path) as writer:
-        name = registry.canonical(encoder_name)
-        encoder = registry.load_encoder(name)
+        name = names.canonical(encoder_name, path)
+        encoder = _encoder(name, path)
         with writer.job("reembed", {"encoder": name}):
             writer.register_space(encoder.space, name)
             waiting = writer.pending(encoder.space)
@@ -110,7 +111,7 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
                 progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
             facts = writer.facts
             writer.activate(encoder.space)
-            writer.set_facts(replace(facts, encoder=name, weights=_weights(name, facts.reranker)))
+            writer.set_facts(replace(facts, encoder=name, weights=_weights(name, facts.reranker, path)))
             writer.prune()
             writer.fold()
     now = Collection.open(path).status()
@@ -129,27 +130,34 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
     )
 
 
-def _facts(settings: IndexSettings) -> Facts:
-    encoder, reranker = (registry.canonical(name) for name in (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER))
-    return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker))
+def _encoder(name: str, collection: Path) -> registry.TokenEncoder:
+    """The encoder that the collection keeps as `name`."""
+    return registry.load_encoder(names.located(name, collection))
+
+
+def _facts(settings: IndexSettings, collection: Path) -> Facts:
+    given = (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER)
+    encoder, reranker = (names.canonical(name, collection) for name in given)
+    return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker, collection))
 
 
 def _adopt(writer: Writer, encoder: registry.TokenEncoder, settings: IndexSettings) -> None:
     """The encoder must be the collection's own; the other settings that are given change the collection."""
     if writer.space is None:
-        writer.register_space(encoder.space, registry.canonical(settings.encoder or writer.facts.encoder))
+        given = names.canonical(settings.encoder, writer.path) if settings.encoder else writer.facts.encoder
+        writer.register_space(encoder.space, given)
     writer.require(encoder.space)
     facts = writer.facts
-    reranker = registry.canonical(settings.reranker) if settings.reranker else facts.reranker
+    reranker = names.canonical(settings.reranker, writer.path) if settings.reranker else facts.reranker
     tokens = settings.passage_tokens or facts.passage_tokens
     if (reranker, tokens) != (facts.reranker, facts.passage_tokens):
-        weights = _weights(facts.encoder, reranker) if reranker != facts.reranker else facts.weights
+        weights = _weights(facts.encoder, reranker, writer.path) if reranker != facts.reranker else facts.weights
         writer.set_facts(replace(facts, reranker=reranker, passage_tokens=tokens, weights=weights))
 
 
-def _weights(encoder: str, reranker: str) -> dict[str, object]:
+def _weights(encoder: str, reranker: str, collection: Path) -> dict[str, object]:
     """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for."""
-    notes = registry.notes(reranker)
+    notes = registry.notes(names.located(reranker, collection))
     return Weights.of(notes if notes.get("encoder") == encoder else {}).as_json()
 
 
@@ -251,7 +259,7 @@ def models_show(name: str) -> dict[str, Any]:
 
 def export(source: str, into: Path) -> dict[str, Any]:
     """Convert a model of any family once, so that the runtime reads it. Needs the extra `train`."""
-    folder = registry.find(source).path
+    folder = registry.find(source).root
     from bicross.training.export import export as traced  # torch is loaded for this verb only
 
     difference = traced(folder, into)

@@ -199,3 +199,121 @@ def weighed(folder: Path, value: float, **files: Any) -> ModelFolder:
     write(folder, **files)
     save_file({"w": np.full(3, value, dtype=np.float32)}, folder / "model.safetensors")
     return read_folder(folder)
+
+
+# --- separate encoders for query and document -------------------------------------------------------------------------
+
+ROUTER = "sentence_transformers.base.modules.router.Router"
+SIDES = {"query": ["Transformer", "Pooling", "Normalize"], "document": ["Transformer", "Pooling", "Normalize"]}
+
+
+def routed(folder: Path, sides: dict[str, list[str]] = SIDES, outer: tuple[str, ...] = (), **parameters: Any) -> Path:
+    """A folder as Router.for_query_document saves it, whose sides pool by cls and mean."""
+    structure = {side: [f"{side}_{number}_{name}" for number, name in enumerate(names)] for side, names in sides.items()}
+    types = {key: NEW + key.rpartition("_")[2] for keys in structure.values() for key in keys}
+    top = [{"path": "", "type": ROUTER}, *({"path": f"{number}_{name}", "type": NEW + name} for number, name in enumerate(outer, 1))]
+    router = {"types": types, "structure": structure, "parameters": {"default_route": "document", "route_mappings": {}, **parameters}}
+    extra = {"prompts": {"query": "q: ", "document": "d: "}, "similarity_fn_name": "dot"}
+    for name, content in (("modules", top), ("router_config", router), ("config_sentence_transformers", extra)):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    for number, side in enumerate(("query", "document")):
+        weighed_tower(folder / f"{side}_0_Transformer", number)
+        (folder / f"{side}_1_Pooling").mkdir()
+        (folder / f"{side}_1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": ("cls", "mean")[number]}))
+    return folder
+
+
+def weighed_tower(folder: Path, value: float) -> None:
+    write(folder, sentence_bert_config={"max_seq_length": 64 + value})
+    save_file({"w": np.full(3, value, dtype=np.float32)}, folder / "model.safetensors")
+
+
+def test_a_router_has_a_tower_for_queries_and_one_for_documents(tmp_path: Path) -> None:
+    folder = read_folder(routed(tmp_path / "m"))
+    query = folder.query_tower
+    assert query is not None and query.query_tower is None
+    assert (query.path.name, query.pooling, query.max_tokens) == ("query_0_Transformer", "cls", 64)
+    assert (folder.path.name, folder.pooling, folder.max_tokens) == ("document_0_Transformer", "mean", 65)
+    assert folder.root == query.root == tmp_path / "m"
+    for tower in (folder, query):
+        assert (tower.query_prompt, tower.document_prompt, tower.similarity, tower.normalise) == ("q: ", "d: ", "cosine", True)
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "outer", "similarity", "normalise"),
+    [
+        (2, 2, (), "dot", (False, False)),
+        (3, 2, (), "dot", (True, False)),
+        (2, 3, (), "dot", (False, True)),
+        (2, 2, ("Normalize",), "cosine", (True, True)),
+    ],
+)
+def test_each_side_is_scaled_as_its_modules_say(
+    tmp_path: Path, query: int, document: int, outer: tuple[str, ...], similarity: str, normalise: tuple[bool, bool]
+) -> None:
+    folder = read_folder(routed(tmp_path / "m", {"query": SIDES["query"][:query], "document": SIDES["document"][:document]}, outer))
+    assert folder.query_tower is not None
+    assert (folder.similarity, folder.query_tower.normalise, folder.normalise) == (similarity, *normalise)
+
+
+def test_a_router_whose_sides_share_their_modules_is_one_network(tmp_path: Path) -> None:
+    routed(tmp_path / "m")
+    router = json.loads((tmp_path / "m" / "router_config.json").read_text())
+    router["structure"]["document"] = router["structure"]["query"]
+    (tmp_path / "m" / "router_config.json").write_text(json.dumps(router))
+    folder = read_folder(tmp_path / "m")
+    assert (folder.query_tower, folder.path.name, folder.root) == (None, "query_0_Transformer", tmp_path / "m")
+
+
+@pytest.mark.parametrize("side", ["query", "document"])
+@pytest.mark.parametrize("name", ["0_Transformer/model.safetensors", "0_Transformer/tokenizer.json", "1_Pooling/config.json"])
+def test_both_towers_decide_the_fingerprint(tmp_path: Path, side: str, name: str) -> None:
+    before = read_folder(routed(tmp_path / "a")).fingerprint()
+    assert read_folder(routed(tmp_path / "b")).fingerprint() == before
+    changed = tmp_path / "b" / f"{side}_{name}"
+    changed.write_bytes(b'{"pooling_mode": "max"}' if "Pooling" in name else b'{"version": "2"}')
+    assert read_folder(tmp_path / "b").fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("sides", "outer", "parameters", "words"),
+    [
+        ({**SIDES, "query": ["SparseStaticEmbedding", "Pooling"]}, (), {}, "module SparseStaticEmbedding"),
+        ({**SIDES, "document": ["Transformer", "Pooling", "Dense"]}, (), {}, "module Dense"),
+        (SIDES, ("Dense",), {}, "module Dense"),
+        (SIDES, ("Router",), {}, "module Router"),
+        ({**SIDES, "query": ["Pooling", "Transformer"]}, (), {}, "the query side is Pooling, Transformer; expected Transformer, Pooling"),
+        ({**SIDES, "document": []}, (), {}, "the document side is ; expected"),
+        ({"query": SIDES["query"]}, (), {}, "has routes query; expected query and document"),
+        ({**SIDES, "image": SIDES["query"]}, (), {}, "has routes document, image, query; expected"),
+        (SIDES, (), {"route_mappings": {"('query', None)": "document"}}, "and mappings"),
+    ],
+)
+def test_a_router_that_is_not_built_is_refused(tmp_path: Path, sides: Any, outer: Any, parameters: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_folder(routed(tmp_path / "m", sides, outer, **parameters))
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"structure": {"query": ["a"]}, "types": {}}', b'{"structure": 3, "types": {}}'])
+def test_a_routers_configuration_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    (routed(tmp_path / "m") / "router_config.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"router_config\.json"):
+        read_folder(tmp_path / "m")
+
+
+def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
+    file = routed(tmp_path / "m") / "router_config.json"
+    file.write_text(file.read_text().replace("query_0_Transformer", "../query_0_Transformer"))
+    (tmp_path / "m" / "query_0_Transformer").rename(tmp_path / "query_0_Transformer")
+    with pytest.raises(ModelNotFound, match=f"{tmp_path}/m/query_0_Transformer has no config"):
+        read_folder(tmp_path / "m")
+
+
+def test_a_reranker_behind_a_router_is_refused(tmp_path: Path) -> None:
+    routed(tmp_path / "m")
+    (tmp_path / "m" / "document_0_Transformer" / "config.json").write_text(
+        json.dumps({**BERT, "architectures": ["BertForSequenceClassification"]})
+    )
+    with pytest.raises(InputError, match="reranker behind a Router"):
+        read_folder(tmp_path / "m")

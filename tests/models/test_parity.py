@@ -140,7 +140,7 @@ def checkpoint(folder: Path, family: str, head: str, inputs: tuple[str, ...] = (
     vocabulary = tokenizer.get_vocab()
     settings = getattr(transformers, f"{family}Config")(
         vocab_size=len(vocabulary),
-        hidden_size=32,
+        hidden_size=config.pop("hidden_size", 32),
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=64,
@@ -201,6 +201,51 @@ def test_vectors_of_tiny_models(tmp_path: Path, family: str, how: str, similarit
     assert (encoder.space.similarity, encoder.space.dim, encoder.folder.max_tokens) == (similarity, 32, LENGTH)
     for ours, theirs in ((encoder.encode_queries, reference.encode_query), (encoder.encode_documents, reference.encode_document)):
         assert ours(TEXTS) == pytest.approx(theirs(TEXTS, normalize_embeddings=similarity == "cosine"), abs=1e-5)
+
+
+def towers(folder: Path, query: Path, document: Path, outer: bool, similarity: Any = "cosine") -> Path:
+    """Two checkpoints as one model with separate encoders, as sentence-transformers saves it; scaled in or after the Router."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Router, Transformer
+
+    inner = [] if outer else [Normalize()]
+    modules: list[list[Any]] = []
+    for path, how in ((query, "cls"), (document, "mean")):
+        transformer = Transformer(str(path))
+        modules.append([transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=how), *inner])
+    router = Router.for_query_document(query_modules=modules[0], document_modules=modules[1])
+    prompts = {"query": "rain ", "document": "red "}
+    top: list[Any] = [router, *([Normalize()] if outer and similarity == "cosine" else [])]
+    SentenceTransformer(modules=top, device="cpu", prompts=prompts, similarity_fn_name=similarity).save(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(("outer", "similarity"), [(True, "cosine"), (False, "cosine"), (True, "dot")])
+def test_separate_encoders_for_query_and_document(tmp_path: Path, outer: bool, similarity: str) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    query, document = checkpoint(tmp_path / "q", "XLMRoberta", "Model"), checkpoint(tmp_path / "d", "Bert", "Model")
+    folder = towers(tmp_path / "m", query, document, outer, similarity)
+    reference = SentenceTransformer(str(folder), device="cpu")
+    encoder = BiEncoder(read_folder(folder), "f32")
+    assert (encoder.space.similarity, encoder.space.dim) == (similarity, 32)
+    for ours, theirs in ((encoder.encode_queries, reference.encode_query), (encoder.encode_documents, reference.encode_document)):
+        assert cosines(ours(TEXTS), theirs(TEXTS)).min() >= 0.99999
+        assert ours(TEXTS) == pytest.approx(theirs(TEXTS), abs=1e-4)
+    assert cosines(encoder.encode_queries(TEXTS), encoder.encode_documents(TEXTS)).max() < 0.9, "the towers differ"
+    assert encoder.tokenizer.to_str() == Tokenizer.from_file(str(document / "tokenizer.json")).to_str()
+    assert [len(rows) for _, rows in encoder.query_tokens(["a red button"])] == [len(unigrams().encode("rain a red button").ids)]
+    assert [len(rows) for _, rows in encoder.document_tokens(["a red button"])] == [len(word_pieces().encode("red a red button").ids)]
+
+
+def test_separate_encoders_of_different_widths_are_refused(tmp_path: Path) -> None:
+    query, document = checkpoint(tmp_path / "q", "Bert", "Model"), checkpoint(tmp_path / "d", "Bert", "Model")
+    folder = towers(tmp_path / "m", query, document, outer=True)
+    narrow = checkpoint(tmp_path / "n", "Bert", "Model", hidden_size=16)
+    for file in ("config.json", "model.safetensors"):
+        (folder / "query_0_Transformer" / file).write_bytes((narrow / file).read_bytes())
+    with pytest.raises(InputError, match="gives queries 16 dimensions and documents 32"):
+        BiEncoder(read_folder(folder), "f32")
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu_new"])

@@ -14,6 +14,7 @@ from bicross.errors import InputError, ModelNotFound
 from bicross.models import registry
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
+from tests.models.test_folder import routed
 
 
 def test_an_encoder_is_no_reranker_and_the_other_way_round() -> None:
@@ -85,6 +86,20 @@ def test_the_starter_pair_is_described(name: str, kind: str) -> None:
     assert facts["max_tokens"] == 512
     assert facts["fingerprint"] == registry.find(name).fingerprint()
     json.dumps(facts)
+
+
+def test_a_model_with_separate_encoders_is_described_by_its_whole_folder(tmp_path: Path) -> None:
+    facts = registry.describe(str(routed(tmp_path / "m")))
+    assert facts["path"] == str(tmp_path / "m")
+    assert facts["query_tower"] == {"family": "bert", "layers": None, "max_tokens": 64, "pooling": "cls"}
+    assert (facts["pooling"], facts["max_tokens"]) == ("mean", 65)
+
+
+def test_a_tower_of_a_family_that_is_not_built_is_named(tmp_path: Path) -> None:
+    config = routed(tmp_path / "m") / "query_0_Transformer" / "config.json"
+    config.write_text(json.dumps({"model_type": "modernbert"}))
+    with pytest.raises(InputError, match=r"query_0_Transformer is a 'modernbert' model"):
+        registry.load_encoder(str(tmp_path / "m"))
 
 
 def test_a_precision_that_is_not_known_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -10,9 +10,10 @@ import numpy as np
 import openvino as ov
 from tokenizers import Encoding, Tokenizer
 
+from bicross.errors import InputError
 from bicross.models import graph
 from bicross.models.folder import ModelFolder
-from bicross.models.network import Network, best_precision
+from bicross.models.network import Network, Output, best_precision
 from bicross.models.tokens import load_tokenizer, run_sorted
 from bicross.models.weights import read_weights
 from bicross.records import Space
@@ -20,65 +21,90 @@ from bicross.vectors import Vectors, check_vectors
 
 
 class BiEncoder:
-    """An Encoder on OpenVINO.
+    """An Encoder on OpenVINO, with one network or with one each for queries and documents.
 
-    `content_tokens` is the room for a text beside prompt and special tokens. `cut` collects the texts that were longer; whoever
-    reports them clears it.
+    `tokenizer` and `content_tokens` are of the documents' side: the latter is the room for a text beside prompt and special tokens.
+    `cut` collects the texts that were longer; whoever reports them clears it.
+
+    Raises:
+        InputError: a file is not what it should be, or the two networks give vectors of different widths.
     """
 
     def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
         self.folder = folder
         self.cut: list[str] = []
-        self._cutting = load_tokenizer(folder.path / "tokenizer.json")
-        self.content_tokens = folder.max_tokens - len(self._cutting.encode(folder.document_prompt).ids)
-        self._cutting.enable_truncation(folder.max_tokens)
-        self._pad = int(folder.config.get("pad_token_id") or 0)
         with ThreadPoolExecutor(1) as pool:
-            fingerprint = pool.submit(folder.fingerprint)  # hashes while the graph is compiled
-            model = _model(folder)
-            self._network = Network(model, precision or best_precision())
-        self.space = Space(fingerprint.result(), int(model.outputs[0].partial_shape[1].get_length()), folder.similarity)
+            fingerprint = pool.submit(folder.fingerprint)  # hashes while the graphs are compiled
+            self._documents = _Tower(folder, precision)
+            self._queries = _Tower(folder.query_tower, precision) if folder.query_tower else self._documents
+        if self._queries.dim != self._documents.dim:
+            raise InputError(
+                f"{folder.root} gives queries {self._queries.dim} dimensions and documents {self._documents.dim}; "
+                "expected as many for both. Train the two from encoders of one width."
+            )
+        self.content_tokens = folder.max_tokens - self._documents.count(folder.document_prompt)
+        self.space = Space(fingerprint.result(), self._documents.dim, folder.similarity)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The model's tokenizer without truncation: for cutting passages."""
+        """The documents' tokenizer without truncation: for cutting passages."""
         return load_tokenizer(self.folder.path / "tokenizer.json")
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, (len(texts), dim)."""
-        return self._encode(self.folder.query_prompt, texts)
+        return self._encode(self._queries, self.folder.query_prompt, texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Vectors of passages, (len(texts), dim)."""
-        return self._encode(self.folder.document_prompt, texts)
+        return self._encode(self._documents, self.folder.document_prompt, texts)
 
     def query_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
         """Position and unit vectors (tokens, dim) of each question's tokens, longest question first."""
-        return self._tokens(self.folder.query_prompt, texts)
+        return self._tokens(self._queries, self.folder.query_prompt, texts)
 
     def document_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
         """Position and unit vectors (tokens, dim) of each passage's tokens, longest passage first."""
-        return self._tokens(self.folder.document_prompt, texts)
+        return self._tokens(self._documents, self.folder.document_prompt, texts)
 
-    def _encode(self, prompt: str, texts: Sequence[str]) -> Vectors:
+    def _encode(self, tower: _Tower, prompt: str, texts: Sequence[str]) -> Vectors:
         vectors = np.empty((len(texts), self.space.dim), dtype=np.float32)
-        for positions, _, rows in run_sorted(self._network, self._tokenizer(prompt, texts), len(texts), self._pad):
+        for positions, _, rows in tower.run(prompt, texts, self.cut):
             vectors[positions] = rows
         check_vectors(vectors, self.space, [text[:60] for text in texts])
         return vectors
 
-    def _tokens(self, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
-        for positions, lengths, rows in run_sorted(self._network, self._tokenizer(prompt, texts), len(texts), self._pad, output=1):
+    def _tokens(self, tower: _Tower, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
+        for positions, lengths, rows in tower.run(prompt, texts, self.cut, output=1):
             for position, length, row in zip(positions, lengths, rows, strict=True):
                 yield position, row[:length]  # (T, D)
 
-    def _tokenizer(self, prompt: str, texts: Sequence[str]) -> Callable[[int, int], list[Encoding]]:
+
+class _Tower:
+    """One network with its tokenizer."""
+
+    def __init__(self, folder: ModelFolder, precision: str | None) -> None:
+        self._cutting = load_tokenizer(folder.path / "tokenizer.json")
+        self._cutting.enable_truncation(folder.max_tokens)
+        self._pad = int(folder.config.get("pad_token_id") or 0)
+        model = _model(folder)
+        self.dim = int(model.outputs[0].partial_shape[1].get_length())
+        self._network = Network(model, precision or best_precision())
+
+    def count(self, text: str) -> int:
+        """Tokens of a text, special ones too, up to the model's length."""
+        return len(self._cutting.encode(text).ids)
+
+    def run(
+        self, prompt: str, texts: Sequence[str], cut: list[str], output: int = 0
+    ) -> Iterator[tuple[Sequence[int], Sequence[int], Output]]:
+        """What `run_sorted` yields for the texts behind the prompt. Those that were longer than the model are added to `cut`."""
+
         def encode(start: int, stop: int) -> list[Encoding]:
             encodings = self._cutting.encode_batch([prompt + text for text in texts[start:stop]])
-            self.cut += [text for text, encoding in zip(texts[start:stop], encodings, strict=True) if encoding.overflowing]
+            cut.extend(text for text, encoding in zip(texts[start:stop], encodings, strict=True) if encoding.overflowing)
             return encodings
 
-        return encode
+        return run_sorted(self._network, encode, len(texts), self._pad, output)
 
 
 def _model(folder: ModelFolder) -> ov.Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,21 @@ _POOLING_FLAGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": 
 _PROMPT_NAMES = {"query": ("query", "search_query", "question"), "document": ("document", "passage", "search_document", "corpus")}
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")  # what `graph` builds from weights
 UNLIMITED = 512  # what a model without any stated length is cut at
+Modules = list[tuple[str, Path]]
+"""Class name and folder of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """A model on disk. `max_tokens` counts special tokens too; `pair_types`: the second text of a pair is of type 1.
 
-    `notes` is the model's own bicross.json (calibration, fitted weights).
+    `path` holds weights, configuration and tokenizer, `root` the whole model: they differ only behind a Router. Where queries have
+    an encoder of their own it is `query_tower`, and all else is of the documents'. `notes` is the model's own bicross.json
+    (calibration, fitted weights).
     """
 
     path: Path
+    root: Path
     config: Mapping[str, Any]
     pooling: str
     normalise: bool
@@ -36,6 +41,7 @@ class ModelFolder:
     is_reranker: bool
     pair_types: bool
     notes: Mapping[str, Any] = field(default_factory=dict)
+    query_tower: ModelFolder | None = None
 
     def graph_file(self) -> Path | None:
         """An ONNX or OpenVINO file that holds the graph, or None where it is built from the weights, which are the source of both."""
@@ -47,7 +53,10 @@ class ModelFolder:
         return None
 
     def fingerprint(self) -> str:
-        """sha256 over all that decides a number: weights or graph, tokenizer, configuration, pooling, prompts, normalisation, length."""
+        """sha256 over all that decides a number: weights or graph, tokenizer, configuration, pooling, prompts, normalisation, length.
+
+        Of both towers where there are two.
+        """
         graph = self.graph_file()
         files = (
             weight_files(self.path)
@@ -68,39 +77,53 @@ class ModelFolder:
         ]
         reading += [self.pair_types] if self.is_reranker else []
         digest.update(json.dumps(reading, sort_keys=True).encode())
+        if self.query_tower is not None:
+            digest.update(self.query_tower.fingerprint().encode())
         return digest.hexdigest()
 
 
 def read_folder(path: Path) -> ModelFolder:
-    """Describe the model in `path`.
+    """Describe the model in `path`: one network, or two where queries have an encoder of their own (see `ModelFolder`).
 
     Raises:
         ModelNotFound: `path` is no model folder.
         InputError: a file of it is not what it should be, or it needs a module that this runtime does not have.
     """
+    routes = _routes(path, _modules(path))
+    extra = _json(path / "config_sentence_transformers.json")
+    scaled = all(_pooling(home, modules)[1] for home, modules in routes)
+    similarity = "dot" if extra.get("similarity_fn_name") in ("dot", "dot_score") and not scaled else "cosine"
+    towers = [_tower(path, home, modules, extra, similarity) for home, modules in routes]
+    query, document = towers[0], towers[-1]
+    if len(towers) > 1 and document.is_reranker:
+        raise InputError(f"{path} is a reranker behind a Router; expected one network, as a reranker has. Save its Transformer alone.")
+    return document if query == document else replace(document, query_tower=query)
+
+
+def _tower(root: Path, path: Path, modules: Modules, extra: Mapping[str, Any], similarity: str) -> ModelFolder:
+    """One network with its tokenizer, which lie in `path`."""
     for needed in ("config.json", "tokenizer.json"):
         if not (path / needed).is_file():
             raise ModelNotFound(
                 f"{path} has no {needed}. Expected a model folder: config.json, tokenizer.json, and model.safetensors or onnx/model.onnx."
             )
     config = _json(path / "config.json")
-    extra = _json(path / "config_sentence_transformers.json")
-    pooling, scaled = _pooling(path, _modules(path))
-    similarity = "dot" if extra.get("similarity_fn_name") in ("dot", "dot_score") and not scaled else "cosine"
+    pooling, scaled = _pooling(path, modules)
     prompts = extra.get("prompts") or {}
     architecture = " ".join(config.get("architectures") or [])
     return ModelFolder(
         path=path,
+        root=root,
         config=config,
         pooling=pooling,
-        normalise=similarity == "cosine",
+        normalise=similarity == "cosine" or scaled,
         query_prompt=_prompt(prompts, "query", extra.get("default_prompt_name")),
         document_prompt=_prompt(prompts, "document", extra.get("default_prompt_name")),
         max_tokens=_max_tokens(path, config),
         similarity=similarity,
         is_reranker="SequenceClassification" in architecture or extra.get("model_type") == "CrossEncoder",
         pair_types=_pair_types(path, config),
-        notes=_json(path / "bicross.json"),
+        notes=_json(root / "bicross.json"),
     )
 
 
@@ -116,25 +139,56 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _modules(path: Path) -> list[tuple[str, Path]]:
-    """(class name, folder) of each module; a plain transformer has none. Only names are read: no code is ever loaded."""
+def _modules(path: Path) -> Modules:
+    """The modules of the folder; a plain transformer has none. Only names are read: no code is ever loaded."""
     if not (path / "modules.json").is_file():
         return []
     try:
         rows = json.loads((path / "modules.json").read_text("utf-8"))
-        modules = [(str(row["type"]).rsplit(".", 1)[-1], path / str(row["path"])) for row in rows]
+        return [(str(row["type"]).rsplit(".", 1)[-1], path / str(row["path"])) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / 'modules.json'} is not a list of modules ({error}). Copy or download the model again.") from error
+
+
+def _routes(path: Path, modules: Modules) -> list[tuple[Path, Modules]]:
+    """Where the weights lie, and the modules: of one network for both sides, or behind a Router of that of queries and that of documents.
+
+    A Router (sentence-transformers 6.2, `base/modules/router.py`) keeps the modules of each side in folders of its own.
+    """
+    if not modules or modules[0][0] != "Router":
+        _check_known(path, modules)
+        return [(path, modules)]
+    file = modules[0][1] / "router_config.json"
+    router = _json(file)
+    try:
+        routes = {side: [(str(router["types"][key]), str(key)) for key in keys] for side, keys in router["structure"].items()}
+        mapped = router.get("parameters", {}).get("route_mappings")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is not a Router's configuration ({error!r}). Copy or download the model again.") from error
+    if set(routes) != {"query", "document"} or mapped:
+        found = ", ".join(sorted(routes)) + (f" and mappings {mapped}" if mapped else "")
+        raise InputError(f"{file} has routes {found}; expected query and document alone, as Router.for_query_document makes them.")
+    sides = []
+    for side in ("query", "document"):
+        inner = [(kind.rsplit(".", 1)[-1], file.parent / Path(key).name) for kind, key in routes[side]]  # never outside the folder
+        _check_known(path, inner + modules[1:])
+        names = [name for name, _ in inner + modules[1:]]
+        if names[:2] != ["Transformer", "Pooling"] or set(names[2:]) - {"Normalize"}:
+            raise InputError(f"{file}: the {side} side is {', '.join(names)}; expected Transformer, Pooling and perhaps Normalize.")
+        sides.append((inner[0][1], inner + modules[1:]))
+    return sides
+
+
+def _check_known(path: Path, modules: Modules) -> None:
     for name, _ in modules:
         if name not in ("Transformer", "Pooling", "Normalize"):
             raise InputError(
                 f"{path} has a module {name}, which this runtime does not have; expected Transformer, Pooling and Normalize only. "
                 "Use another model, or one saved without it."
             )
-    return modules
 
 
-def _pooling(path: Path, modules: list[tuple[str, Path]]) -> tuple[str, bool]:
+def _pooling(path: Path, modules: Modules) -> tuple[str, bool]:
     """How token vectors become one; a plain transformer is averaged and scaled to length 1."""
     if not modules:
         return "mean", True

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from bicross.errors import InputError, ModelNotFound
 from bicross.models.folder import FAMILIES, ModelFolder, read_folder
 from bicross.models.hashed import HashedEncoder, HashedScorer
+from bicross.models.names import is_folder
 from bicross.models.weights import weight_files
 from bicross.protocols import Encoder, Scorer
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
@@ -44,11 +45,6 @@ class TokenEncoder(Encoder, Protocol):
     def content_tokens(self) -> int: ...
     @property
     def cut(self) -> list[str]: ...
-
-
-def canonical(name: str) -> str:
-    """The name to keep: a folder's whole path, so that it is found from anywhere; other names as they are."""
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> TokenEncoder:
@@ -110,16 +106,17 @@ def describe(name: str) -> dict[str, Any]:
     if name == HASHED:
         raise ModelNotFound(f"{HASHED} has no weights and no folder. Expected a model folder, {STARTER_ENCODER} or {STARTER_RERANKER}.")
     folder = find(name)
-    card = folder.path / "README.md"
+    card = folder.root / "README.md"
     return {
         "name": name,
-        "path": str(folder.path),
+        "path": str(folder.root),
         "kind": "reranker" if folder.is_reranker else "encoder",
         "family": folder.config.get("model_type"),
         "layers": folder.config.get("num_hidden_layers"),
         "dimensions": folder.config.get("hidden_size"),
         "max_tokens": folder.max_tokens,
         "pooling": None if folder.is_reranker else folder.pooling,
+        "query_tower": _tower(folder.query_tower) if folder.query_tower else None,
         "query_prompt": folder.query_prompt,
         "document_prompt": folder.document_prompt,
         "fingerprint": folder.fingerprint(),
@@ -128,11 +125,17 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
+def _tower(folder: ModelFolder) -> dict[str, Any]:
+    """What is its own in the encoder of queries."""
+    layers = folder.config.get("num_hidden_layers")
+    return {"family": folder.config.get("model_type"), "layers": layers, "max_tokens": folder.max_tokens, "pooling": folder.pooling}
+
+
 def find(name: str) -> ModelFolder:
     """The folder of the model that `name` means, fetched from the hub if it must be."""
     if name in (STARTER_ENCODER, STARTER_RERANKER):
         return read_folder(unpacked(name))
-    if Path(name).is_dir():
+    if is_folder(Path(name)):
         return read_folder(Path(name))
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelNotFound(f"There is no model folder {name!r}. Expected a folder, a hub name like owner/model, or {STARTER_ENCODER}.")
@@ -160,6 +163,8 @@ def _fetch(name: str) -> Path:
 
 
 def _supported(folder: ModelFolder) -> ModelFolder:
+    if folder.query_tower is not None:
+        _supported(folder.query_tower)
     family = folder.config.get("model_type")
     if folder.graph_file() is None and family not in FAMILIES:
         raise InputError(
