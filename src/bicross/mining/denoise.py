@@ -1,0 +1,197 @@
+"""Candidates sorted into hard negatives, suspected answers, near-duplicates and easy ones, by a cross-encoder's scores.
+
+Method: cross-encoder denoising (Qu et al., "RocketQA", NAACL 2021), with the threshold read off the known answers' scores. The scores
+should come from a model that was not trained on the question: `score`, `threshold` and `sort` are called once for each fold, since the
+models of two folds need not share a scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from bicross.errors import InputError
+from bicross.mining.seeded import seeded
+from bicross.protocols import Scorer
+from bicross.records import Candidate, Mined
+from bicross.settings import MineSettings
+from bicross.vectors import check_scores
+
+Likeness = Callable[[str, str], float]
+"""How much two texts have in common, from 0 to 1."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how many of it, and of how many."""
+PAIRS = 2048  # scored in one call: batches span questions, and progress moves
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody sees."""
+
+
+def random_negatives(mined: Sequence[Mined], pool: Sequence[tuple[str, str]], settings: MineSettings, likeness: Likeness) -> list[Mined]:
+    """The rows with up to `settings.random` candidates of kind "random", drawn from `pool` by the seed and the query id alone.
+
+    None is a known answer, alike one, or a document that recall found already. Those of an earlier call are replaced. Called before
+    `score`, so that `sort` can set aside what scores like an answer, and the audit learns how often a document out of nowhere does.
+
+    Args:
+        pool: (document id, text), in any order.
+    """
+    ordered = sorted(pool)
+    rows = []
+    for row in mined:
+        recalled = tuple(one for one in row.candidates if not drawn(one))
+        taken = {one.doc_id for one in (*row.positives, *recalled)} | set(row.source.get("absent", ()))
+        found: list[Candidate] = []
+        for doc_id, text in _shuffled(ordered, seeded(settings.seed, "random", row.query.id)):
+            if len(found) == settings.random:
+                break
+            if doc_id not in taken and not _alike(text, row, settings, likeness):
+                found.append(Candidate(doc_id, text, "random"))
+                taken.add(doc_id)
+        rows.append(replace(row, candidates=(*recalled, *found), source=_noted(row, {"random": settings.random, "seed": settings.seed})))
+    return rows
+
+
+def score(mined: Sequence[Mined], scorer: Scorer, progress: Progress = silent) -> list[Mined]:
+    """The rows with the scorer's word on every known answer and candidate, as `scores["rerank"]`; a score from before is replaced.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    pairs = [(row.query.text, one.text) for row in mined for one in (*row.positives, *row.candidates)]
+    scores: list[float] = []
+    for start in range(0, len(pairs), PAIRS):
+        part = pairs[start : start + PAIRS]
+        values = scorer.score(part)  # (len(part),)
+        check_scores(values, part)
+        scores += values.tolist()
+        progress("pairs", len(scores), len(pairs))
+    rest = iter(scores)
+    return [
+        replace(
+            row,
+            positives=tuple(_scored(one, next(rest)) for one in row.positives),
+            candidates=tuple(_scored(one, next(rest)) for one in row.candidates),
+            source={**row.source, "scorer": scorer.fingerprint},
+        )
+        for row in mined
+    ]
+
+
+def threshold(mined: Sequence[Mined], quantile: float) -> float:
+    """The highest known answer's score that at least a share 1 - `quantile` of the known answers reach.
+
+    All known answers count, not only the best of each question: an answer that nobody marked is like any other answer, and the best
+    one's score would let the rest through. Each question weighs the same, however many answers it has, because its answers' scores
+    rise and fall together.
+
+    Raises:
+        InputError: no known answer is in the rows, or one has no score.
+    """
+    weighed = [(rerank(one, row), 1 / len(row.positives)) for row in mined for one in row.positives]
+    if not weighed:
+        raise InputError(f"None of the {len(mined)} mined questions has a known answer in the collection; expected some.")
+    weighed.sort(reverse=True)
+    reached = np.cumsum([weight for _, weight in weighed])  # (answers,)
+    place = int(np.searchsorted(reached, (1 - quantile) * reached[-1] * (1 - 1e-9)))  # rounding must not pass over the one that reaches it
+    return weighed[place][0]
+
+
+def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, threshold: float) -> list[Mined]:
+    """The rows with a kind for every candidate, the first that fits:
+
+    - "duplicate": alike a known answer; never a negative.
+    - "suspect": scores as high as the threshold, and nobody judged that it is not relevant; kept out.
+    - "random": drawn, not recalled.
+    - "hard": lexical, dense or fused search has it among its first `hard_depth`.
+    - "easy": the rest.
+
+    Raises:
+        InputError: a candidate has no score, or the threshold is not a number.
+    """
+    if not math.isfinite(threshold):
+        raise InputError(f"The threshold is {threshold}; expected a number, as `mining.denoise.threshold` chooses it.")
+    made = {"hard_depth": settings.hard_depth, "quantile": settings.quantile}
+    rows = []
+    for row in mark_duplicates(mined, settings, likeness):
+        early = recalled_early(row, settings.hard_depth)
+        candidates = tuple(replace(one, kind=_kind(one, row, early, threshold)) for one in row.candidates)
+        rows.append(replace(row, candidates=candidates, source={**_noted(row, made), "threshold": threshold}))
+    return rows
+
+
+def mark_duplicates(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness) -> list[Mined]:
+    """The rows with every candidate that is alike a known answer as a "duplicate". Needs no scores: the first cross-encoder has none."""
+    rows = []
+    for row in mined:
+        candidates = tuple(
+            replace(one, kind="duplicate") if _alike(one.text, row, settings, likeness) else _unmarked(one) for one in row.candidates
+        )
+        rows.append(replace(row, candidates=candidates, source=_noted(row, {"alike": settings.alike})))
+    return rows
+
+
+def recalled_early(row: Mined, depth: int) -> frozenset[str]:
+    """Documents, known answers too, that lexical, dense or fused search puts among its first `depth`."""
+    every = (*row.positives, *row.candidates)
+    early = {one.doc_id for one in every if one.scores.get("rank", math.inf) <= depth}
+    for name in ("lexical", "dense"):
+        ranked = sorted((one for one in every if name in one.scores), key=lambda one: (-one.scores[name], one.doc_id))
+        early.update(one.doc_id for one in ranked[:depth])
+    return frozenset(early)
+
+
+def drawn(candidate: Candidate) -> bool:
+    """Whether the candidate was drawn at random, whatever kind it is now. One that recall found has a rank."""
+    return "rank" not in candidate.scores
+
+
+def rerank(one: Candidate, row: Mined) -> float:
+    """The cross-encoder's score. Raises InputError where there is none."""
+    try:
+        return one.scores["rerank"]
+    except KeyError:
+        raise InputError(f"Document {one.doc_id!r} of question {row.query.id!r} has no rerank score; score the mined rows first.") from None
+
+
+def _kind(one: Candidate, row: Mined, early: frozenset[str], threshold: float) -> str:
+    if one.kind == "duplicate":
+        return "duplicate"
+    if rerank(one, row) >= threshold and "judged" not in one.scores:
+        return "suspect"
+    if drawn(one):
+        return "random"
+    return "hard" if one.doc_id in early else "easy"
+
+
+def _alike(text: str, row: Mined, settings: MineSettings, likeness: Likeness) -> bool:
+    return any(likeness(text, positive.text) >= settings.alike for positive in row.positives)
+
+
+def _unmarked(one: Candidate) -> Candidate:
+    """The candidate without the mark of an earlier call."""
+    return replace(one, kind="random" if drawn(one) else "unsorted") if one.kind == "duplicate" else one
+
+
+def _scored(one: Candidate, value: float) -> Candidate:
+    return replace(one, scores={**one.scores, "rerank": value})
+
+
+def _noted(row: Mined, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The row's source, its settings being those that the steps so far have used."""
+    return {**row.source, "settings": {**row.source.get("settings", {}), **settings}}
+
+
+def _shuffled(items: Sequence[tuple[str, str]], random: Random) -> Iterator[tuple[str, str]]:
+    """Every item once, in random order, at the cost of those that are taken (Fisher and Yates's shuffle, from the front)."""
+    moved: dict[int, int] = {}
+    for place in range(len(items)):
+        other = random.randrange(place, len(items))
+        yield items[moved.get(other, other)]
+        moved[other] = moved.get(place, place)

@@ -1,0 +1,1 @@
+"""Tests of mining, and the rows they share."""
