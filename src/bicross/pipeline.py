@@ -22,7 +22,7 @@ from bicross.data.inspection import inspect_documents
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
 from bicross.data.trec import check_run_path, read_runs, write_run
-from bicross.errors import InputError
+from bicross.errors import InputError, SpaceMismatch
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.metrics import parse_measure
@@ -30,7 +30,7 @@ from bicross.evaluation.report import report
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Document, Qrels, Query, Ranking, Run, Skip, reading
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, EvaluateSettings, IndexSettings, SearchSettings
@@ -104,14 +104,9 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
         encoder = _encoder(name, path)
         with writer.job("reembed", {"encoder": name}):
             writer.register_space(encoder.space, name)
-            waiting = writer.pending(encoder.space)
-            for done in range(0, len(waiting), CHUNK_DOCUMENTS):
-                texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
-                writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
-                progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
-            facts = writer.facts
-            writer.activate(encoder.space)
-            writer.set_facts(replace(facts, encoder=name, weights=_weights(name, facts.reranker, path)))
+            embedded = _fill(writer, encoder, progress)
+            reranker = writer.facts.reranker
+            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=_weights(name, reranker, path)))
             writer.prune()
             writer.fold()
     now = Collection.open(path).status()
@@ -121,13 +116,48 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
         passages=now.passages,
         changed=0,
         unchanged=now.documents,
-        embedded=len(waiting),
+        embedded=embedded,
         truncated=tuple(Skip(text[:60], TRUNCATED) for text in encoder.cut),
         skipped=(),
         space=encoder.space,
         seconds=seconds,
         documents_per_second=now.documents / seconds,
     )
+
+
+def rollback(path: Path, progress: Progress = silent) -> RolledBack:
+    """Go back to the models, the weights and the space of before the last change, in one step; again, and it goes forward.
+
+    What was indexed since is embedded first; interrupted there, it resumes, and until the swap the present models answer.
+
+    Raises:
+        InputError: there is nothing to go back to. ModelNotFound: a model of before is gone. SpaceMismatch: it is another one now.
+    """
+    start = time.perf_counter()
+    with Collection.write(path) as writer:
+        facts, space = writer.before()
+        encoder = _encoder(facts.encoder, path)
+        registry.notes(names.located(facts.reranker, path))  # raises where it is gone
+        if encoder.space != space:
+            raise SpaceMismatch(
+                f"{facts.encoder} makes vectors of space {encoder.space.fingerprint[:12]} now, those that {path} kept are of space "
+                f"{space.fingerprint[:12]}. Put the model back as it was, or run: bicross reembed {path} --encoder {facts.encoder}"
+            )
+        with writer.job("rollback", {"encoder": facts.encoder}):
+            embedded = _fill(writer, encoder, progress)
+        facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
+        writer.fold()
+    return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
+
+
+def _fill(writer: Writer, encoder: registry.TokenEncoder, progress: Progress) -> int:
+    """Embed all that has no vector in the encoder's space yet; returns how many texts."""
+    waiting = writer.pending(encoder.space)
+    for done in range(0, len(waiting), CHUNK_DOCUMENTS):
+        texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
+        writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
+        progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
+    return len(waiting)
 
 
 def _encoder(name: str, collection: Path) -> registry.TokenEncoder:

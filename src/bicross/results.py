@@ -100,6 +100,17 @@ class Inspected:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledBack:
+    """`rollback`: the models that answer now, the space, and how many texts of since had to be embedded in it."""
+
+    encoder: str
+    reranker: str
+    embedded: int
+    space: Space
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Deleted:
     """`delete`: how many documents went and are left; ids that were not there."""
 

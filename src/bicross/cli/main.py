@@ -193,6 +193,18 @@ def reembed(
 
 
 @app.command()
+def rollback(collection: AtCollection, as_json: Json = False) -> None:
+    """Go back to the models and vectors of before the last change, at once; run again, it goes forward."""
+    from bicross import pipeline
+    from bicross.cli import show
+    from bicross.cli.progress import bar
+
+    with bar() as progress:
+        done = pipeline.rollback(collection, progress)
+    show.out(done, as_json, show.rolled_back)
+
+
+@app.command()
 def status(collection: AtCollection, as_json: Json = False) -> None:
     """Say what a collection holds, which index is used and why, and what was not finished."""
     from bicross import pipeline

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bicross.cli.plain import printable
 from bicross.collection.check import Findings, Job, Status
 from bicross.records import Hit, Skip
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
@@ -95,9 +95,16 @@ def deleted(done: Deleted) -> Iterable[str]:
         yield f"not in the collection: {', '.join(done.unknown[:NAMED])}"
 
 
+def rolled_back(done: RolledBack) -> Iterable[str]:
+    """What `rollback` did."""
+    yield f"encoder {done.encoder}, reranker {done.reranker}"
+    yield f"{done.embedded} texts embedded, {_time(done.seconds)}, space {done.space.fingerprint[:12]}"
+
+
 def verified(found: Findings) -> Iterable[str]:
     """What `verify` found."""
     looked = f"{found.documents} documents, {found.passages} passages, {found.vectors} vectors, {found.generations} generations"
+    looked += f", {found.models} models" if found.models else ""
     yield f"{looked}: {'all as written' if not found.problems else f'{len(found.problems)} problems'}"
     for problem in found.problems[:NAMED]:
         yield f"  {problem.where}: {problem.what}"
@@ -116,6 +123,7 @@ def status(found: Status) -> Iterable[str]:
         f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions, {found.space.similarity})" if found.space else "no space yet"
     )
     yield f"index {found.generation}" if found.generation else "no index in use: every passage is compared with the question"
+    yield from (f"model {model.name}, {model.bytes / 1e6:.1f} MB, {model.use}" for model in found.models)
     if found.tail:
         yield f"{found.tail} passages are not in the index, and are compared one by one; the next `bicross index` takes them in"
     yield from (f"not used: {reason}" for reason in found.refused)

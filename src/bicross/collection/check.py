@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from bicross import durable
-from bicross.collection import generations, lookup, truth
+from bicross.collection import generations, lookup, own, truth
 from bicross.collection.facts import State
 from bicross.collection.rows import read_document, reading_hash, vector_is_whole
 from bicross.collection.sides import open_dense, open_lexical
 from bicross.errors import BicrossError
+from bicross.models.names import MODELS, owned
 from bicross.records import Space, reading
 
 
@@ -47,11 +48,12 @@ class Status:
     seq: int
     bytes: int
     unfinished: Job | None
+    models: tuple[own.OwnModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`where` is a document, file or generation."""
+    """`where` is a document, file, generation or model."""
 
     where: str
     what: str
@@ -66,6 +68,7 @@ class Findings:
     vectors: int
     generations: int
     problems: tuple[Problem, ...]
+    models: int = 0
 
 
 def status(path: Path) -> Status:
@@ -89,6 +92,7 @@ def status(path: Path) -> Status:
             seq=state.seq,
             bytes=_bytes_in(path),
             unfinished=_unfinished(db),
+            models=tuple(own.OwnModel(name, _bytes_in(path / name), own.use(name, state)) for name in owned(path)),
         )
 
 
@@ -115,13 +119,15 @@ def verify(path: Path) -> Findings:
         note(truth.FILE, lambda: _file(db))
         note(truth.FILE, lambda: _documents(db))
         note(truth.FILE, lambda: _vectors(db, path))
+        note(MODELS, lambda: (Problem(name, what) for name, what in own.damaged(path, State.of(db, path))))
         for name in generations.names(path):
             note(name, partial(_generation, db, path, name))
         counts: dict[str, int] = {"documents": 0, "passages": 0, "vectors": 0}
         for table in counts:
             with suppress(sqlite3.Error):  # named above already
                 counts[table] = _count(db, table)
-        return Findings(**counts, generations=len(generations.names(path)), problems=tuple(dict.fromkeys(problems)))
+        counts |= {"generations": len(generations.names(path)), "models": len(owned(path))}
+        return Findings(**counts, problems=tuple(dict.fromkeys(problems)))
 
 
 def _folder(path: Path) -> Iterator[Problem]:

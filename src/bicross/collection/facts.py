@@ -16,7 +16,7 @@ from bicross.records import Space
 class Facts:
     """How the documents are read: set when the collection is made. Lengths are tokens of the encoder.
 
-    `encoder` and `reranker` are names of models, `weights` combine the stages (JSON).
+    `encoder` and `reranker` are names of models (`models/NAME`: the collection's own), `weights` combine the stages (JSON).
     """
 
     encoder: str
@@ -29,6 +29,7 @@ class Facts:
 class State:
     """The truth's own counters and pointers. `seq` counts document writes; `number` is the active space's in `vectors`.
 
+    `previous` is the fingerprint of the space before, `previous_facts` what answered in it (absent in collections of older versions);
     `forgetting` says that generations may still hold text that was deleted.
     """
 
@@ -40,6 +41,7 @@ class State:
     number: int
     previous: str | None
     forgetting: bool
+    previous_facts: Mapping[str, Any] | None
 
     @classmethod
     def of(cls, db: Database, path: Path) -> State:
@@ -50,7 +52,8 @@ class State:
             number, space, encoder = read_spaces(db, path)[meta["active"]]
         facts = Facts(encoder, meta["reranker"], meta["passage_tokens"], meta["weights"])
         forgetting = meta.get("forgetting", False)
-        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta["previous"], forgetting)
+        previous = meta["previous"], forgetting, meta.get("previous_facts")
+        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, *previous)
 
     def searched(self, path: Path) -> Space:
         """The active space. Raises InputError where nothing was indexed yet."""

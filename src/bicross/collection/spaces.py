@@ -39,6 +39,19 @@ def registered(db: Database, path: Path, space: Space) -> int:
     return number
 
 
+def encoder_of(db: Database, path: Path, space: Space) -> str:
+    """The name of the encoder that makes the vectors of a registered space. Raises as `registered`."""
+    registered(db, path, space)
+    return read_spaces(db, path)[space.fingerprint][2]
+
+
+def rename(db: Database, path: Path, space: Space, encoder: str) -> None:
+    """Keep another name of the encoder of a registered space: its model may have moved."""
+    number = registered(db, path, space)
+    row = (number, space.fingerprint, space.dim, space.similarity, encoder)
+    db.execute("UPDATE spaces SET encoder = ?, crc32 = ? WHERE number = ?", (encoder, checksum(*row), number))
+
+
 def require_active(state: State, space: Space, path: Path) -> None:
     """Raises SpaceMismatch unless `space` is the active one."""
     if state.space != space:

@@ -20,10 +20,12 @@ from urllib.parse import quote
 from bicross import durable
 from bicross.collection.rows import checksum
 from bicross.errors import Damaged, InputError, Locked, StoreError
+from bicross.models.names import MODELS
 from bicross.records import Space
 
 FILE = "truth.sqlite"
 LOCK = "lock"
+WORK = (MODELS, "tuning")  # folders of a collection's own models, and of tuning that goes on; any folder may have such names
 FORMAT = 1
 BIRTH = {"kind": "bicross collection", "format": FORMAT}  # facts of the folder's own manifest
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
@@ -232,7 +234,8 @@ def _explain_missing(path: Path) -> NoReturn:
             what = "is a file" if path.exists() else "does not exist"
             raise InputError(f"{path} {what}; expected a collection. Make one with: bicross index SOURCE --into {path}")
         names = {entry.name for entry in path.iterdir()}
-    remains = sorted(name for name in names if name.startswith(("gen-", FILE, "CURRENT")) and not name.endswith(".new"))
+    parts = ("gen-", FILE, "CURRENT", *(WORK if durable.MANIFEST in names else ()))
+    remains = sorted(name for name in names if name.startswith(parts) and not name.endswith(".new"))
     if remains:
         raise Damaged(
             f"{path} is a half-deleted collection: {FILE}, which holds the documents, is missing; found {', '.join(remains)}. "

@@ -7,13 +7,15 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bicross.collection import folding, lookup, spaces, truth
+from bicross.collection import activation, folding, generations, lookup, spaces, truth
 from bicross.collection.facts import Facts, State, as_meta
 from bicross.collection.rows import checksum, chunks, document_row, marks, reading_hash, vector_is_whole
 from bicross.errors import BicrossError, Damaged, InputError, Locked, StoreError
+from bicross.models.names import MODELS
 from bicross.records import Document, Passage, Space, reading
 from bicross.vectors import Vectors
 
@@ -35,6 +37,7 @@ class Writer:
             truth.write_meta(db, epoch=self._epoch)
             db.execute("UPDATE jobs SET state = 'interrupted' WHERE state = 'running'")
             folding.recover(path, state)
+            generations.clean(path / MODELS)
 
     @property
     def facts(self) -> Facts:
@@ -133,20 +136,34 @@ class Writer:
             owners = spaces.owners(self._db, vectors)
             spaces.put_vectors(self._db, space, number, {hashed: vectors[hashed] for hashed in vectors if hashed in owners}, owners)
 
-    def activate(self, space: Space) -> None:
-        """Search in `space` from now on, and keep the space before for going back (`activate` it again).
+    def activate(self, space: Space, facts: Facts | None = None) -> None:
+        """Search in `space`, with the models and weights of `facts`, from now on, and keep space and facts of before for `rollback`.
+
+        Without `facts` only the encoder changes, to the one that the space was registered with. The space may be the active one,
+        where only reranker or weights change. Where nothing changes, what is kept for going back stays as it is.
 
         Raises:
-            SpaceMismatch: it is not registered. InputError: readings are `pending`.
+            SpaceMismatch: the space is not registered. InputError: readings are `pending`.
         """
         with self._transaction() as state:
-            if space == state.space:
-                return
-            if left := len(spaces.pending(self._db, self.path, space)):
-                raise InputError(f"{left} texts have no vector in space {space.fingerprint[:12]} yet; {spaces.mend(self.path)}")
-            # Its generation is on the disk before a reader can be pointed to the space, so that none has to scan the truth.
-            folding.fold(self._db, self.path, state, space, keep=None)
-            truth.write_meta(self._db, active=space.fingerprint, previous=state.space.fingerprint if state.space else None)
+            wanted = facts or replace(state.facts, encoder=spaces.encoder_of(self._db, self.path, space))
+            activation.activate(self._db, self.path, state, space, wanted)
+
+    def before(self) -> tuple[Facts, Space]:
+        """The facts and the space that `rollback` goes back to. Raises InputError where there are none."""
+        with truth.explained(self.path):
+            return activation.before(self._db, self.path, self._state())
+
+    def rollback(self) -> Facts:
+        """Go back to the space and the facts of before the last `activate`, which are kept in their turn: a second call goes forward.
+
+        Raises:
+            InputError: there is nothing to go back to, or readings are `pending` in that space.
+        """
+        with self._transaction() as state:
+            facts, space = activation.before(self._db, self.path, state)
+            activation.activate(self._db, self.path, state, space, facts)
+            return facts
 
     def fold(self, keep: int = 2) -> str | None:
         """Build a generation of the truth as it is, unless one is there; keep the newest `keep` that are whole, after `delete` only it.
