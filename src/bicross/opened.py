@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
 from typing import Generic, Self, TypeVar
 
-from bicross.collection.store import Collection
+from bicross.collection.store import Collection, Facts
+from bicross.collection.trial import Trial
 from bicross.data.lines import SURROGATE
 from bicross.errors import InputError
 from bicross.models import registry
 from bicross.models.names import located
-from bicross.protocols import Scorer, Searcher
-from bicross.records import Hit, Query, Ranking
+from bicross.protocols import Corpus, Scorer, Searcher
+from bicross.records import Hit, Query, Ranking, Space
 from bicross.results import Answer, Answers
 from bicross.searchers.dense import DenseSearcher
 from bicross.searchers.fused import FusedSearcher
@@ -46,16 +48,24 @@ class Once(Generic[T]):
 
 
 class OpenCollection:
-    """A collection opened for search; its models are loaded when first needed, and once. Threads may share it."""
+    """A collection opened for search; its models are loaded when first needed, and once. Threads may share it.
 
-    def __init__(self, path: Path) -> None:
+    Given `trial`, it answers as it would with other models and weights, in a space that is filled and not yet active.
+    """
+
+    def __init__(self, path: Path, trial: tuple[Facts, Space] | None = None) -> None:
         self.path = path
         self._view = Collection.open(path).view()
         facts = self._view.facts
+        self.corpus: Corpus = self._view
+        if trial is not None:
+            facts, space = trial
+            self.corpus = Trial(self._view, space)
         self.weights = Weights.of(facts.weights)
-        self._encoder = Once(lambda: registry.load_encoder(located(facts.encoder, path)))
-        self._reranker = Once(lambda: registry.load_reranker(located(facts.reranker, path)))
-        self._late = Once(lambda: registry.load_late_interaction(self._encoder()))
+        self.facts = facts
+        self.encoder = Once(lambda: registry.load_encoder(located(facts.encoder, path)))
+        self.reranker = Once(lambda: registry.load_reranker(located(facts.reranker, path)))
+        self._late = Once(lambda: registry.load_late_interaction(self.encoder()))
 
     def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
         """Answer questions: recall, then rerank the best `depth` candidates.
@@ -88,8 +98,12 @@ class OpenCollection:
     def rank(self, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch) -> Mapping[str, Ranking]:
         """The rankings themselves, all in one state of the collection."""
         searcher = self.searcher(settings, stopwatch)
-        with self._view.snapshot():
+        with self.snapshot():
             return searcher.search(queries, settings.k)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is asked inside sees one state of the collection."""
+        return self._view.snapshot()
 
     def depth(self, settings: SearchSettings) -> int:
         """How many candidates are reranked; 0 where nothing is."""
@@ -99,18 +113,18 @@ class OpenCollection:
 
     def searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
         """The Searcher that the settings name, over this collection."""
-        lexical = LexicalSearcher(self._view, stopwatch)
+        lexical = LexicalSearcher(self.corpus, stopwatch)
         if settings.stage == "lexical":
             return lexical
         depth = self.depth(settings)
         scorers = self._scorers() if depth else {}
-        dense = DenseSearcher(self._encoder(), self._view, stopwatch)
+        dense = DenseSearcher(self.encoder(), self.corpus, stopwatch)
         if settings.stage == "dense":
             return dense
         fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
         if not depth:
             return fused
-        return RerankedSearcher(fused, scorers, self._view, self.weights.combination, depth, self.weights.calibration, stopwatch)
+        return RerankedSearcher(fused, scorers, self.corpus, self.weights.combination, depth, self.weights.calibration, stopwatch)
 
     def __enter__(self) -> Self:
         return self
@@ -131,9 +145,9 @@ class OpenCollection:
         """The scorers that have a weight. The two models load at the same time, and the lexical index beside them."""
         wanted = [name for name in ("late", "rerank") if self.weights.combination.get(name)]
         with ThreadPoolExecutor(2) as pool:
-            encoder = pool.submit(self._encoder)
+            encoder = pool.submit(self.encoder)
             pool.submit(self._view.lexical, [""], 1)
-            scorers: dict[str, Scorer | None] = {"rerank": self._reranker()} if "rerank" in wanted else {}
+            scorers: dict[str, Scorer | None] = {"rerank": self.reranker()} if "rerank" in wanted else {}
             encoder.result()
         if "late" in wanted:
             scorers["late"] = self._late()
@@ -142,7 +156,7 @@ class OpenCollection:
     def _cut(self) -> set[str]:
         """The questions and passages that were longer than a model since this was asked last."""
         cut: set[str] = set()
-        for model in (self._encoder, self._reranker):
+        for model in (self.encoder, self.reranker):
             if model.made:
                 texts = getattr(model(), "cut", [])
                 cut |= set(texts)

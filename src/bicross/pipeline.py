@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bicross.collection.check import Findings, Status
-from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection, Facts, Writer
 from bicross.data.counting import count_documents
 from bicross.data.inspection import inspect_documents
@@ -34,7 +33,7 @@ from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, Rol
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, EvaluateSettings, IndexSettings, SearchSettings
-from bicross.upsert import CHUNK_DOCUMENTS, TITLE_ROOM, TRUNCATED, Upsert, chunks_of, splitter_of
+from bicross.upsert import TITLE_ROOM, TRUNCATED, Upsert, chunks_of, fill, splitter_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -104,7 +103,7 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
         encoder = _encoder(name, path)
         with writer.job("reembed", {"encoder": name}):
             writer.register_space(encoder.space, name)
-            embedded = _fill(writer, encoder, progress)
+            embedded = fill(writer, encoder, progress)
             reranker = writer.facts.reranker
             writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=_weights(name, reranker, path)))
             writer.prune()
@@ -144,20 +143,10 @@ def rollback(path: Path, progress: Progress = silent) -> RolledBack:
                 f"{space.fingerprint[:12]}. Put the model back as it was, or run: bicross reembed {path} --encoder {facts.encoder}"
             )
         with writer.job("rollback", {"encoder": facts.encoder}):
-            embedded = _fill(writer, encoder, progress)
+            embedded = fill(writer, encoder, progress)
         facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
         writer.fold()
     return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
-
-
-def _fill(writer: Writer, encoder: registry.TokenEncoder, progress: Progress) -> int:
-    """Embed all that has no vector in the encoder's space yet; returns how many texts."""
-    waiting = writer.pending(encoder.space)
-    for done in range(0, len(waiting), CHUNK_DOCUMENTS):
-        texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
-        writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
-        progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
-    return len(waiting)
 
 
 def _encoder(name: str, collection: Path) -> registry.TokenEncoder:

@@ -84,6 +84,53 @@ class MineSettings(Settings):
     seed: int = 0
 
 
+class TrainSettings(Settings):
+    """What both trainers read. `frozen_layers` lower layers and the embeddings keep their weights; lengths are tokens."""
+
+    learning_rate: float = Field(default=3e-5, gt=0, lt=1)
+    epochs: int = Field(default=2, ge=1, le=100)
+    batch: int = Field(default=32, ge=2, le=4096)
+    negatives: int = Field(default=3, ge=0, le=64)
+    max_tokens: int = Field(default=192, ge=16, le=8192)
+    frozen_layers: int = Field(default=0, ge=0, le=100)
+    seed: int = 0
+
+
+class BiEncoderSettings(TrainSettings):
+    """How a bi-encoder is trained.
+
+    `loss`: contrastive (in-batch and mined negatives) or triplet for rows with negatives; pairs (contrastive, labels 0 and 1) or cosine
+    (regression) for labelled pairs. `distil` adds a teacher's scores, where rows have them, with this weight. `scale` is the inverse
+    temperature of the contrastive softmax; `mini_batch` rows at a time hold gradients (0: all), so that `batch` may outgrow memory.
+    `matryoshka` names shorter dimensions trained along. None for `pooling` and `separate` means as the base has it.
+    """
+
+    loss: Literal["contrastive", "triplet", "pairs", "cosine"] = "contrastive"
+    distil: Literal["none", "kl", "margin-mse"] = "kl"
+    distil_weight: float = Field(default=1.0, gt=0, le=1000)
+    scale: float = Field(default=50.0, gt=0, le=1000)
+    mini_batch: int = Field(default=0, ge=0, le=4096)
+    matryoshka: tuple[int, ...] = ()
+    pooling: Literal["mean", "cls", "max"] | None = None
+    separate: bool = False
+
+
+class CrossEncoderSettings(TrainSettings):
+    """How a cross-encoder is trained.
+
+    `loss`: listwise (softmax over the group), lambda or ranknet for rows with negatives; bce, mse (graded or continuous labels) or
+    cross-entropy (classes) for labelled pairs, or for rows with negatives as pairs of label 1 and 0. `batch` counts rows: a group with
+    its negatives is one. `layers` keeps so many of the base's, evenly spread. `distil` learns a teacher's scores and hidden states.
+    """
+
+    learning_rate: float = Field(default=1e-4, gt=0, lt=1)
+    epochs: int = Field(default=1, ge=1, le=100)
+    batch: int = Field(default=8, ge=1, le=4096)
+    negatives: int = Field(default=5, ge=0, le=64)
+    loss: Literal["listwise", "lambda", "ranknet", "bce", "mse", "cross-entropy"] = "listwise"
+    layers: int | None = Field(default=None, ge=1, le=200)
+
+
 class GateSettings(Settings):
     """When tuned models are promoted: nDCG@10 on the development questions is better by `margin` at this confidence, and no guard falls
     by more than its limit. `latency` is the factor by which the median may grow.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bicross.collection.rows import reading_hash
 from bicross.collection.store import Writer
@@ -10,6 +10,7 @@ from bicross.data.passages import Splitter
 from bicross.models.registry import TokenEncoder
 from bicross.records import Document, Skip, reading
 
+Progress = Callable[[str, int, int], None]
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
 TITLE_ROOM = 32  # tokens left for titles where passages are cut to the model's full length
 TRUNCATED = "with its title it is longer than the model; its end is not embedded"
@@ -68,3 +69,13 @@ class Upsert:
         self.truncated += [Skip(name, TRUNCATED) for name, text in (texts[hashed] for hashed in asked) if text in cut]
         self._writer.commit(fresh, passages, self._encoder.space, dict(zip(asked, vectors, strict=True)))
         self.embedded += len(asked)
+
+
+def fill(writer: Writer, encoder: TokenEncoder, progress: Progress) -> int:
+    """Embed all that has no vector in the encoder's space yet; returns how many texts."""
+    waiting = writer.pending(encoder.space)
+    for done in range(0, len(waiting), CHUNK_DOCUMENTS):
+        texts = list(writer.readings(waiting[done : done + CHUNK_DOCUMENTS]).values())
+        writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
+        progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
+    return len(waiting)

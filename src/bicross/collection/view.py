@@ -15,7 +15,7 @@ from weakref import finalize
 
 import numpy as np
 
-from bicross.collection import generations, lookup, truth
+from bicross.collection import generations, lookup, spaces, truth
 from bicross.collection.facts import Facts, State
 from bicross.collection.sides import DenseSide, LexicalSide, Source
 from bicross.errors import SpaceMismatch
@@ -126,6 +126,15 @@ class View:
         """Id -> its passages in the order of the text, of those documents that exist, in the order asked. Raises Damaged."""
         with self.snapshot():
             return lookup.passages_of(self._db, ids)
+
+    def vectors(self, space: Space) -> tuple[Keys, Vectors]:
+        """Keys (n,) and vectors (n, dim) of all live passages in a registered space, active or not.
+
+        Raises:
+            SpaceMismatch: it is not registered. Damaged: a passage has no whole vector in it; the message names its document.
+        """
+        with self.snapshot():
+            return lookup.vectors_after(self._db, space, spaces.registered(self._db, self.path, space), 0)
 
     def _follow(self, stamp: generations.Stamp) -> None:
         """Take notice of what was committed and folded since the last snapshot."""

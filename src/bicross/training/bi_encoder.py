@@ -1,0 +1,136 @@
+"""Training a bi-encoder: rows of question, answer and negatives, or labelled pairs, through sentence-transformers' trainer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+from bicross.errors import InputError
+from bicross.records import Example, LabelledPair
+from bicross.settings import BiEncoderSettings
+from bicross.training.batches import compose
+from bicross.training.fitting import Progress, Trained, fit, keep, reproducible
+from bicross.training.losses import bi_encoder_loss
+from bicross.training.surgery import freeze
+
+Rows = Sequence[Example] | Sequence[LabelledPair]
+LONGEST = 512  # tokens that the trained model reads, where its base stated more or nothing
+
+
+def train_bi_encoder(
+    epochs: Sequence[Rows], base: Path, into: Path, settings: BiEncoderSettings, work: Path, progress: Progress
+) -> Trained:
+    """Train on `epochs`, each the rows of one epoch (they may differ in their negatives), and write the model to the folder `into`.
+
+    Interrupted and called again with the same arguments it goes on from its last checkpoint in `work`, to the same weights.
+
+    Raises:
+        InputError: rows are of the wrong kind for the loss, or differ in their number of negatives; `into` is not empty.
+    """
+    rows = [row for epoch in epochs for row in epoch]
+    _check(rows, settings)
+    with reproducible(settings.seed):
+        model = _load(base, settings)
+        stated = model.max_seq_length
+        model.max_seq_length = min(settings.max_tokens, stated or LONGEST)
+        for transformer in _transformers(model):
+            freeze(transformer, settings.frozen_layers)
+        columns, distils = _columns(rows, settings)
+        sides = {name: "query" if name == "query" else "document" for name in columns if name != "label"}
+        done = fit(
+            (SentenceTransformerTrainer, SentenceTransformerTrainingArguments),
+            model,
+            columns,
+            _batches(epochs, settings),
+            bi_encoder_loss(model, settings, distils),
+            settings,
+            work,
+            "training the bi-encoder",
+            progress,
+            prompts={name: model.prompts.get(side, "") or "" for name, side in sides.items()},
+            router_mapping=sides if isinstance(model[0], Router) else {},
+        )
+        model.max_seq_length = min(stated or LONGEST, LONGEST)
+        keep(model, into, {"trained from": base.name, "settings": settings.model_dump()})
+    return done
+
+
+def _load(base: Path, settings: BiEncoderSettings) -> Any:
+    """The base as it is, or a plain transformer with pooling; with `separate`, one tower for questions and one for documents."""
+    model: Any = SentenceTransformer(str(base), trust_remote_code=False, model_kwargs={"dtype": torch.float32, "use_safetensors": True})
+    if settings.pooling:
+        transformer = model[0]
+        if isinstance(transformer, Router):
+            raise InputError(f"{base} has separate encoders already; their pooling cannot be changed.")
+        pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode=settings.pooling)
+        model = _assembled(model, [transformer, pooling, Normalize()])
+    if settings.separate and not isinstance(model[0], Router):
+        towers: list[Any] = [list(model), [deepcopy(module) for module in model]]
+        model = _assembled(model, [Router.for_query_document(query_modules=towers[0], document_modules=towers[1])])
+    return model
+
+
+def _assembled(model: Any, modules: Any) -> Any:
+    return SentenceTransformer(modules=modules, prompts=model.prompts, similarity_fn_name=model.similarity_fn_name)
+
+
+def _transformers(model: Any) -> list[Any]:
+    return [module.model for module in model.modules() if isinstance(module, Transformer)]
+
+
+def _check(rows: Sequence[Example | LabelledPair], settings: BiEncoderSettings) -> None:
+    if not rows:
+        raise InputError("There is no row to train on.")
+    wanted = LabelledPair if settings.loss in ("pairs", "cosine") else Example
+    if wrong := next((row for row in rows if not isinstance(row, wanted)), None):
+        raise InputError(f"The loss {settings.loss!r} trains on {wanted.__name__} rows, found was a {type(wrong).__name__}.")
+    lengths = {len(row.negatives) for row in rows if isinstance(row, Example)}
+    if len(lengths) > 1:
+        raise InputError(f"Rows have {min(lengths)} to {max(lengths)} negatives; expected the same number in each.")
+    if settings.loss == "triplet" and lengths == {0}:
+        raise InputError("The triplet loss needs rows with a negative; mine some first: bicross mine.")
+
+
+def _columns(rows: Sequence[Any], settings: BiEncoderSettings) -> tuple[dict[str, list[Any]], bool]:
+    """The trainer's columns, and whether a teacher's scores are among them."""
+    if settings.loss in ("pairs", "cosine"):
+        return {
+            "query": [row.first for row in rows],
+            "document": [row.second for row in rows],
+            "label": [row.label for row in rows],
+        }, False
+    columns: dict[str, list[Any]] = {"query": [row.query for row in rows], "positive": [row.positive for row in rows]}
+    count = 1 if settings.loss == "triplet" else len(rows[0].negatives)
+    for place in range(count):
+        columns[f"negative_{place + 1}"] = [row.negatives[place] for row in rows]
+    distils = settings.loss == "contrastive" and settings.distil != "none" and count > 0 and all(row.scores for row in rows)
+    if distils:
+        columns["label"] = [list(row.scores) for row in rows]
+    return columns, distils
+
+
+def _batches(epochs: Sequence[Rows], settings: BiEncoderSettings) -> list[list[int]]:
+    """All epochs' batches, rows numbered through."""
+    batches, start = list[list[int]](), 0
+    for number, rows in enumerate(epochs):
+        seed = settings.seed + number
+        batches += [[start + row for row in batch] for batch in _epoch(rows, settings.batch, seed)]
+        start += len(rows)
+    return batches
+
+
+def _epoch(rows: Rows, size: int, seed: int) -> list[list[int]]:
+    examples = [row for row in rows if isinstance(row, Example)]
+    if examples:
+        return compose(examples, size, seed)
+    order = list(range(len(rows)))  # labelled pairs say all that they say by themselves
+    random.Random(seed).shuffle(order)
+    return [order[place : place + size] for place in range(0, len(order), size)]

@@ -1,0 +1,132 @@
+"""What fits into a time budget: rates are measured on the user's own text first, then the work is cut until its estimate fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bicross.errors import InputError
+
+SLACK = 0.93  # of the budget that is planned: what is left pays for what no estimate knows
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything is done. Lengths are tokens; `questions` is the share of the training questions that is used."""
+
+    rounds: int = 2
+    questions: float = 1.0
+    candidates: int = 40
+    cross_encoder_epochs: int = 2
+    cross_encoder_negatives: int = 5
+    bi_encoder_epochs: int = 3
+    bi_encoder_negatives: int = 4
+    frozen_layers: int = 0
+    fitted: int = 300
+
+
+STANDARD = Plan(rounds=1, cross_encoder_epochs=1, candidates=30, bi_encoder_epochs=2)
+"""What is done without a budget: no choice depends on the clock, so the same seed and threads give the same models anywhere."""
+
+CUTS: tuple[tuple[str, float], ...] = (
+    ("rounds", 1),
+    ("cross_encoder_epochs", 1),
+    ("candidates", 30),
+    ("fitted", 200),
+    ("bi_encoder_epochs", 2),
+    ("candidates", 20),
+    ("frozen_layers", 0.5),
+    ("cross_encoder_negatives", 4),
+    ("questions", 0.75),
+    ("candidates", 15),
+    ("bi_encoder_negatives", 2),
+    ("questions", 0.5),
+    ("cross_encoder_negatives", 3),
+    ("questions", 0.35),
+    ("bi_encoder_epochs", 1),
+    ("questions", 0.25),
+    ("fitted", 100),
+    ("questions", 0.15),
+    ("questions", 0.1),
+)
+"""In which order work is given up, what brings least first. The layers' number is a share of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the estimate depends on: counts, mean lengths in tokens, layers, and measured rates in tokens a second.
+
+    `training` rates are of a forward and a backward pass through all layers with gradients in all of them.
+    """
+
+    questions: int
+    answers: int
+    passages: int
+    dev: int
+    depth: int
+    layers: int
+    question_tokens: float
+    passage_tokens: float
+    encoding: float
+    scoring: float
+    training: float
+
+
+def choose(world: World, budget: float | None) -> tuple[Plan, dict[str, float]]:
+    """The first plan in the order of CUTS whose estimate fits into `budget` seconds, and the estimate of each step.
+
+    Raises:
+        InputError: not even the smallest fits; the message says what it would take.
+    """
+    plan = STANDARD if budget is None else Plan()
+    estimates = estimate(plan, world)
+    for name, value in CUTS if budget is not None else ():
+        if sum(estimates.values()) <= SLACK * (budget or 0):
+            break
+        value = round(value * world.layers) if name == "frozen_layers" else value
+        plan = replace(plan, **{name: value})  # type: ignore[arg-type]  # the names and types are the plan's own
+        estimates = estimate(plan, world)
+    if budget is not None and sum(estimates.values()) > SLACK * budget:
+        raise InputError(
+            f"A budget of {budget:.0f} s is too short: the smallest plan needs about {sum(estimates.values()) / SLACK:.0f} s here "
+            f"({estimates['embed']:.0f} s of it to embed the {world.passages} passages with the new model). Give a longer --budget."
+        )
+    return plan, estimates
+
+
+def estimate(plan: Plan, world: World) -> dict[str, float]:
+    """Step -> seconds."""
+    questions, answers = world.questions * plan.questions, world.answers * plan.questions
+    pair = world.question_tokens + world.passage_tokens
+    # A backward pass costs twice a forward pass, and is not taken through frozen layers.
+    share = (3 - 2 * plan.frozen_layers / max(1, world.layers)) / 3
+    training = world.training / share
+    groups = answers * (1 + plan.cross_encoder_negatives) * pair
+    rows = answers * (world.question_tokens + (1 + plan.bi_encoder_negatives) * world.passage_tokens)
+    fitted = min(plan.fitted, questions)
+    each = {
+        "candidates": questions * world.question_tokens / world.encoding + questions * 0.01,
+        "cross-encoder": plan.cross_encoder_epochs * groups / training,
+        "score": questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair / world.scoring,
+        "bi-encoder": plan.bi_encoder_epochs * rows / training,
+        "weights": fitted * (45 + world.depth) * world.passage_tokens / world.encoding + fitted * world.depth * pair / world.scoring / 4,
+        "embed": world.passages * world.passage_tokens / world.encoding,
+    }
+    estimates = {step: seconds * (plan.rounds if step != "weights" else 1) for step, seconds in each.items()}
+    return {**estimates, "measure": 2 * world.dev * world.depth * pair / world.scoring + 30.0}
+
+
+def as_json(plan: Plan, estimates: Mapping[str, float]) -> dict[str, Any]:
+    """The plan as it is kept and shown."""
+    return {**asdict(plan), "estimates": {step: round(seconds, 1) for step, seconds in estimates.items()}}
+
+
+def tokens_a_second(work: Callable[[], int], seconds: float, clock: Callable[[], float]) -> float:
+    """How many tokens a second `work` gets through, called until `seconds` are over; the first call warms up and does not count."""
+    work()
+    start, tokens = clock(), 0
+    while True:
+        tokens += work()
+        if clock() - start >= seconds:
+            return tokens / (clock() - start)

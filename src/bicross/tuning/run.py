@@ -1,0 +1,89 @@
+"""A tuning run on the disk: one folder a step, whole or not there at all, so that an interrupted run goes on where it was.
+
+The folder is named by a hash of all that goes in: collection, questions, answers, models, settings. The same command finds it again;
+another question or another weight makes another run, so nothing stale is ever used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bicross import durable
+from bicross.errors import Damaged
+
+VALUE = "value.json"
+WORK = "work"  # checkpoints of the step that is under way
+SPENT = "seconds.json"
+
+
+class Run:
+    """The steps of one run. A step is done when its folder is there; each is made once, from those before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.made: list[str] = []  # in this process
+
+    @classmethod
+    def of(cls, parent: Path, inputs: Mapping[str, Any]) -> Run:
+        """The run of these inputs, begun or not."""
+        key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return cls(parent / key[:16])
+
+    def done(self, step: str) -> bool:
+        """Whether the step's folder is there."""
+        return (self.folder / step / durable.MANIFEST).exists()
+
+    def path(self, step: str) -> Path:
+        """The folder of a step: of a model, the model's."""
+        return self.folder / step
+
+    def work(self, step: str) -> Path:
+        """Where a step keeps what it needs to be resumed; gone when it is done."""
+        return self.folder / WORK / step
+
+    def once(self, step: str, make: Callable[[], Any]) -> None:
+        """Run `make`, which must write the step's folder, unless that was done."""
+        if self.done(step):
+            return
+        start = time.perf_counter()
+        make()
+        self._spend(step, time.perf_counter() - start)
+        shutil.rmtree(self.work(step), ignore_errors=True)
+        self.made.append(step)
+
+    def value(self, step: str, make: Callable[[], Any]) -> Any:
+        """What `make` gave, as JSON: now, or when the step was done."""
+
+        def write() -> None:
+            content = json.dumps(make(), ensure_ascii=False, sort_keys=True).encode()
+            durable.write_folder(self.path(step), {VALUE: content}, {"step": step})
+
+        self.once(step, write)
+        return json.loads(bytes(self.file(step, VALUE)))
+
+    def file(self, step: str, name: str) -> memoryview:
+        """A file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
+        try:
+            return durable.read_folder(self.path(step))[1][name]
+        except (Damaged, KeyError) as error:
+            raise Damaged(f"{error} Remove {self.path(step)} and run again: the step is made anew.") from error
+
+    def seconds(self) -> dict[str, float]:
+        """Step -> seconds that it took, interruptions not counted."""
+        path = self.folder / SPENT
+        return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+
+    def tidy(self, keep: set[str]) -> None:
+        """Remove the models of steps that nothing needs any more; what was measured stays."""
+        for path in self.folder.iterdir():
+            if path.name not in keep and (path / "model.safetensors").exists():
+                shutil.rmtree(path)
+
+    def _spend(self, step: str, seconds: float) -> None:
+        durable.write_file(self.folder / SPENT, json.dumps({**self.seconds(), step: round(seconds, 3)}).encode())
