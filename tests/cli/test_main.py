@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bicross import durable
 from bicross.models.registry import HASHED
-from tests.cli.world import PAIR, ROWS, Run, process
+from tests.cli.world import PAIR, ROWS, Run, process, refused
+from tests.models.tiny import tiny
 
 HEAVY = {"torch", "transformers", "openvino", "faiss", "numpy", "scipy", "bm25s", "pydantic", "tokenizers", "ir_measures", "fastapi"}
 
@@ -68,6 +70,26 @@ def test_delete_status_verify_and_inspect(made: Path, source: Path, run: Run) ->
 def test_reembed_into_the_same_space(made: Path, run: Run) -> None:
     found = run("reembed", made, "--encoder", HASHED, "--json").json
     assert (found["documents"], found["embedded"], found["space"]["dim"]) == (3, 0, 64)
+
+
+def test_rollback(tmp_path: Path, made: Path, source: Path, run: Run) -> None:
+    refused(run("rollback", made, "--json"), "nothing to go back to")
+    own = made / "models" / "tiny"
+    durable.write_folder(own, tiny(0), {})
+    moved = run("reembed", made, "--encoder", "models/tiny", "--json").json
+    said = run("rollback", made, "--json")
+    assert (said.code, set(said.json)) == (0, {"encoder", "reranker", "embedded", "space", "seconds"})
+    assert (said.json["encoder"], said.json["reranker"], said.json["embedded"], said.json["space"]["dim"]) == (HASHED, HASHED, 0, 64)
+    (model,) = run("status", made, "--json").json["models"]
+    assert (model["name"], model["use"]) == ("models/tiny", "previous")
+    assert f"model models/tiny, {model['bytes'] / 1e6:.1f} MB, previous" in run("status", made).out
+    assert run("rollback", made).out.startswith(f"encoder models/tiny, reranker {HASHED}\n0 texts embedded, ")
+    assert run("status", made, "--json").json["space"] == moved["space"]
+    assert run("index", source, "--into", made, "--encoder", "models/tiny", "--json").json["unchanged"] == 3
+    (own / "model.safetensors").write_bytes(b"")
+    said = run("verify", made, "--json")
+    assert (said.code, [problem["where"] for problem in said.json["problems"]], said.json["models"]) == (1, ["models/tiny"], 1)
+    assert "1 models: 1 problems" in run("verify", made).out
 
 
 def test_models(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of commits and folds: nothing acknowledged is lost, nothing is embedded twice, and the end is the same."""
+"""kill -9 in the middle of commits, folds and swaps: nothing acknowledged is lost, nothing is embedded twice, the end is the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bicross.collection.store import Collection
-from tests.collection.world import ROOT, contents, exact, found, rows, run, some
+from tests.collection.world import FACTS, OTHER, ROOT, SPACE, TUNED, contents, exact, found, made, rows, run, some, vector
 
 COUNT = 48
 
@@ -22,7 +22,7 @@ def test_an_index_that_is_killed_and_run_again_ends_as_if_undisturbed(tmp_path: 
     random_ = random.Random(kills)
     acknowledged, embedded, survived = 0, 0, 0
     for _ in range(kills):
-        command = [sys.executable, "-m", "tests.collection.world", tmp_path / "killed", str(COUNT)]
+        command = [sys.executable, "-m", "tests.collection.world", tmp_path / "killed", str(COUNT), "run"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as work:
             assert work.stdout is not None
             lines = [work.stdout.readline()]  # the interpreter has started, and the work begins
@@ -55,3 +55,22 @@ def check(path: Path, acknowledged: int) -> None:
     assert status.documents % 4 == 0
     if status.documents:
         assert [score for _, score in found(collection, ["q"], 200)[0]] == pytest.approx(exact(some(status.documents), "q", 200), abs=1e-6)
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
+def test_space_and_models_are_swapped_together_or_not_at_all(tmp_path: Path, kills: int) -> None:
+    path = tmp_path / "c"
+    collection = made(path, some(12))
+    random_ = random.Random(kills)
+    for number in range(kills):
+        command = [sys.executable, "-m", "tests.collection.world", path, "1000", "toggle"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as work:
+            assert work.stdout is not None
+            for _ in range(1 + number % 3):  # it begins, and has gone back so many times
+                work.stdout.readline()
+            time.sleep(random_.uniform(0, 0.1))
+            work.kill()
+        assert collection.verify().problems == ()
+        with collection.view() as view:
+            assert (view.facts, view.space) in ((FACTS, SPACE), (TUNED, OTHER))
+            assert (view.nearest(vector("q", view.space)[None], 9)[0] >= 0).all()

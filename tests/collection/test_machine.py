@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bicross.collection.rows import reading_hash
 from bicross.collection.store import Collection
 from bicross.records import Document
-from tests.collection.world import FACTS, OTHER, SPACE, cut, document, exact, index, owners, stored, vector
+from tests.collection.world import FACTS, OTHER, SPACE, cut, document, exact, fill, index, owners, stored, vector
 
 IDS = st.sampled_from(["a", "b", "c", "空", "e#0"])
 TEXTS = st.lists(st.sampled_from(["one", "two words", "三", "same", ""]), max_size=4).map("\n".join)
@@ -28,7 +27,7 @@ class Histories(RuleBasedStateMachine):
     def make(self) -> None:
         self.path = Path(tempfile.mkdtemp()) / "c"
         self.live: dict[str, Document] = {}
-        self.space = SPACE
+        self.space, self.moved = SPACE, False
         self.collection = Collection.create(self.path, FACTS)
         with Collection.write(self.path) as writer:
             writer.register_space(SPACE, "first/encoder")
@@ -59,10 +58,20 @@ class Histories(RuleBasedStateMachine):
         other = OTHER if self.space == SPACE else SPACE
         with Collection.write(self.path) as writer:
             writer.register_space(other, "another/encoder")
-            texts = writer.readings(writer.pending(other)).values()
-            writer.embed(other, {reading_hash(text): vector(text, other) for text in texts})
+            fill(writer, other)
             writer.activate(other)
-        self.space = other
+        self.space, self.moved = other, True
+        self.reopen()
+
+    @precondition(lambda self: self.moved)
+    @rule()
+    def go_back(self) -> None:
+        with Collection.write(self.path) as writer:
+            facts, space = writer.before()
+            fill(writer, space)
+            assert writer.rollback() == facts == writer.facts
+        assert space != self.space
+        self.space = space
         self.reopen()
 
     @precondition(lambda self: list(self.path.glob("gen-*/*")))

@@ -135,6 +135,43 @@ def run(path: Path, count: int) -> None:
     print("done", flush=True)
 
 
+TUNED = Facts("second/encoder", "second/reranker", 256, {"lexical": 0.1})
+
+
+def promote(path: Path, facts: Facts = TUNED) -> None:
+    """Fill OTHER and let it answer, with these facts."""
+    with Collection.write(path) as writer:
+        writer.register_space(OTHER, facts.encoder)
+        fill(writer, OTHER)
+        writer.activate(OTHER, facts)
+
+
+def roll_back(path: Path) -> None:
+    """What the pipeline does: fill what was indexed since, then swap."""
+    with Collection.write(path) as writer:
+        fill(writer, writer.before()[1])
+        writer.rollback()
+        writer.fold()
+
+
+def fill(writer: Writer, space: Space) -> int:
+    """Give every text a vector in the space; returns how many had none."""
+    texts = writer.readings(writer.pending(space)).values()
+    writer.embed(space, {reading_hash(text): vector(text, space) for text in texts})
+    return len(texts)
+
+
+def toggle(path: Path, count: int) -> None:
+    """The work that is killed in `test_kills`: models swapped to and fro, with documents added in between."""
+    print("begins", flush=True)
+    promote(path)
+    for number in range(count):
+        roll_back(path)
+        print("back", number, flush=True)
+        with Collection.write(path) as writer:
+            index(writer, some(1, start=1000 + number), writer.space or SPACE)
+
+
 def rows(path: Path) -> dict[str, list[object]]:
     """All that the truth says of documents, passages and vectors."""
     db = truth(path)
@@ -152,4 +189,4 @@ def copied(path: Path, to: Path) -> Path:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    {"run": run, "toggle": toggle}[sys.argv[3]](Path(sys.argv[1]), int(sys.argv[2]))

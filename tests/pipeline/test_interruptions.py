@@ -78,7 +78,7 @@ def test_reembed_moves_resumes_and_moves_back(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "c"
     pipeline.index([source], path, SETTINGS)
     before, texts = truth(path), vectors(path)
-    monkeypatch.setattr(pipeline, "CHUNK_DOCUMENTS", 3)
+    monkeypatch.setattr(upsert, "CHUNK_DOCUMENTS", 3)
     with pytest.raises(Interruption):
         pipeline.reembed(path, STARTER_ENCODER, after(1))
     assert pipeline.status(path).encoder == HASHED

@@ -29,14 +29,12 @@ def activate(db: Database, path: Path, state: State, space: Space, facts: Facts)
         # Its generation is on the disk before a reader can be pointed to the space, so that none has to scan the truth.
         folding.fold(db, path, state, space, keep=None)
     spaces.rename(db, path, space, facts.encoder)
-    now = as_meta(state.facts)
-    write_meta(
-        db,
-        **as_meta(facts),
-        active=space.fingerprint,
-        previous=state.space.fingerprint if state.space else None,
-        previous_facts={name: now[name] for name in SWAPPED},
-    )
+    write_meta(db, **as_meta(facts), active=space.fingerprint)
+    moved = space == state.space and _as_stored(replace(facts, encoder=state.facts.encoder)) == _as_stored(state.facts)
+    if not moved:  # the same model under another name is nothing to go back from
+        now = as_meta(state.facts)
+        previous = state.space.fingerprint if state.space else None
+        write_meta(db, previous=previous, previous_facts={name: now[name] for name in SWAPPED})
 
 
 def before(db: Database, path: Path, state: State) -> tuple[Facts, Space]:

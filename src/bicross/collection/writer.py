@@ -140,7 +140,7 @@ class Writer:
         """Search in `space`, with the models and weights of `facts`, from now on, and keep space and facts of before for `rollback`.
 
         Without `facts` only the encoder changes, to the one that the space was registered with. The space may be the active one,
-        where only reranker or weights change. Where nothing changes, what is kept for going back stays as it is.
+        where only reranker or weights change. Where nothing changes but the encoder's name, what is kept for going back stays as it is.
 
         Raises:
             SpaceMismatch: the space is not registered. InputError: readings are `pending`.
