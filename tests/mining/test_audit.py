@@ -68,8 +68,11 @@ def test_auc_and_disagreement_are_what_can_be_counted() -> None:
     assert disagreement(rows) == 1.0  # dense: a, b, c; cross-encoder: c, b, a
 
 
-def planted(questions: int, seed: int, judged: bool = False) -> tuple[list[Mined], float]:
-    """Rows in which 15 % of the candidates are unmarked answers, scored as the known ones are, and the share among the hard ones."""
+def planted(questions: int, seed: int, measured_on: str) -> tuple[list[Mined], float]:
+    """Rows in which 15 % of the early candidates are unmarked answers, scored as the known ones are, and the share among the hard ones.
+
+    Other documents score alike early and in the group that false alarms are measured on; the groups that are not to be used are lower.
+    """
     chance, rows, secret = np.random.default_rng(seed), [], set[tuple[str, str]]()
     for number in range(questions):
         name, found = f"q{number}", []
@@ -78,25 +81,32 @@ def planted(questions: int, seed: int, judged: bool = False) -> tuple[list[Mined
             if hidden:
                 secret.add((name, f"d{rank}"))
             found.append(candidate(f"d{rank}", rank, chance.normal(3.0 if hidden else 0.0)))
-        more = [candidate(f"j{rank}", rank, chance.normal(0.0), judged=0.0) for rank in (12, 13)] if judged else []
-        strays = [far(f"r{place}", chance.normal(-2.0 if judged else 0.0)) for place in range(4)]
-        rows.append(row(name, [answer("p", chance.normal(3.0), rank=1)], [*found, *more, *strays]))
-    settings = SETTINGS.model_copy(update={"hard_depth": 13})
+        if measured_on == "judged":
+            found += [candidate(f"j{rank}", rank, chance.normal(0.0), judged=0.0) for rank in (12, 13, 14, 15)]
+        if measured_on != "random":
+            deep = 0.0 if measured_on == "deep" else -2.0
+            found += [candidate(f"e{rank}", rank, chance.normal(deep)) for rank in range(16, 20)]
+        strays = [far(f"r{place}", chance.normal(0.0 if measured_on == "random" else -2.0)) for place in range(4)]
+        rows.append(row(name, [answer("p", chance.normal(3.0), rank=1)], [*found, *strays]))
+    settings = SETTINGS.model_copy(update={"hard_depth": 11})
     mined = sort(rows, settings, lambda left, right: 0.0, threshold(rows, 0.3))
     hard = [(one.query.id, each.doc_id) for one in mined for each in one.candidates if each.kind == "hard" and "judged" not in each.scores]
     return mined, sum(one in secret for one in hard) / len(hard)
 
 
-@pytest.mark.parametrize("judged", [False, True], ids=["random", "judged"])
-def test_the_estimate_of_unmarked_answers_covers_what_was_planted(judged: bool) -> None:
+@pytest.mark.parametrize("measured_on", ["judged", "deep", "random"])
+def test_the_estimate_of_unmarked_answers_covers_what_was_planted(measured_on: str) -> None:
     covered = 0
     for seed in range(10):
-        mined, truth = planted(150, seed, judged)
+        mined, truth = planted(150, seed, measured_on)
         found = leak(mined)
         assert found is not None
-        assert found.measured_on == ("judged" if judged else "random")
+        assert found.measured_on == measured_on
         assert found.share == pytest.approx(truth, abs=0.03)
+        assert found.left == pytest.approx(found.share * found.hard)
         assert found.caught == pytest.approx(0.7, abs=0.01)
+        assert found.most is not None
+        assert found.most >= found.share
         covered += found.confidence[0] <= truth <= found.confidence[1]
     assert covered >= 8  # of ten intervals of 95 %
 

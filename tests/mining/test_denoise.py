@@ -85,6 +85,14 @@ def test_without_known_answers_or_scores_there_is_no_threshold() -> None:
         sort([], SETTINGS, likeness, float("nan"))
 
 
+def test_where_all_is_kept_out_the_lowest_of_the_random_ones_stays_a_negative() -> None:
+    found = [candidate("a", 1, 5.0), far("near", 0.0), far("r1", 3.0), far("r2", 2.0)]
+    (mined,) = sort([row("q", [answer("p", 1.0, "far near")], found)], SETTINGS, likeness, 1.0)
+    assert kinds(mined) == {"a": "suspect", "near": "duplicate", "r1": "suspect", "r2": "random"}
+    (mined,) = sort([row("q", [answer("p", 1.0)], found[:1])], SETTINGS, likeness, 1.0)
+    assert kinds(mined) == {"a": "suspect"}
+
+
 def test_every_candidate_gets_its_kind_and_the_source_says_how() -> None:
     for mined in sorted_rows():
         assert kinds(mined) == {"h1": "hard", "h2": "hard", "s": "suspect", "e": "easy", "d": "duplicate", "r1": "random", "r2": "random"}

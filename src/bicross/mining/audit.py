@@ -23,6 +23,7 @@ BINS = 20
 SAMPLE = 20
 NAMED = 100  # questions that are named in a list
 UNTOLD = 0.75  # an AUC against random documents below which the scorer's sorting means little
+VAGUE = 0.25  # width of the leak's interval from which on it says little
 FEW = 30  # known answers below which a threshold is hardly more than a guess
 
 
@@ -176,6 +177,8 @@ def _remarks(mined: Sequence[Mined], auc: Mapping[str, float | None], found: Lea
         remarks.append(
             f"The cross-encoder tells known answers from the other candidates less well (AUC {scored:.2f}) than dense search ({dense:.2f})."
         )
+    if found is not None and found.confidence[1] - found.confidence[0] > VAGUE:
+        remarks.append("The estimate of unmarked answers is so wide that it says little: the samples say more.")
     if known and found is None:
         remarks.append("Too little is scored or sorted to estimate how many unmarked answers are left among the hard negatives.")
     if none := sum(not row.positives for row in mined):

@@ -26,7 +26,7 @@ Likeness = Callable[[str, str], float]
 """How much two texts have in common, from 0 to 1."""
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many."""
-PAIRS = 2048  # scored in one call: batches span questions, and progress moves
+PAIRS = 512  # scored in one call: many batches, which span questions, and some seconds of work, so that progress moves
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -108,7 +108,8 @@ def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, thr
 
     - "duplicate": alike a known answer; never a negative.
     - "suspect": scores as high as the threshold, and nobody judged that it is not relevant; kept out.
-    - "random": drawn, not recalled.
+    - "random": drawn, not recalled. Where all else of a question is kept out, the lowest of those drawn is one too, whatever it scores:
+      a document out of nowhere is far more likely to be a false alarm than an answer.
     - "hard": lexical, dense or fused search has it among its first `hard_depth`.
     - "easy": the rest.
 
@@ -121,7 +122,11 @@ def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, thr
     rows = []
     for row in mark_duplicates(mined, settings, likeness):
         early = recalled_early(row, settings.hard_depth)
-        candidates = tuple(replace(one, kind=_kind(one, row, early, threshold)) for one in row.candidates)
+        kinds = {one.doc_id: _kind(one, row, early, threshold) for one in row.candidates}
+        if not {"random", "hard", "easy"} & set(kinds.values()):
+            strays = [one for one in row.candidates if drawn(one) and one.kind != "duplicate"]
+            kinds |= {one.doc_id: "random" for one in sorted(strays, key=lambda one: (one.scores["rerank"], one.doc_id))[:1]}
+        candidates = tuple(replace(one, kind=kinds[one.doc_id]) for one in row.candidates)
         rows.append(replace(row, candidates=candidates, source={**_noted(row, made), "threshold": threshold}))
     return rows
 

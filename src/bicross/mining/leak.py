@@ -17,23 +17,27 @@ from bicross.mining.denoise import drawn, recalled_early
 from bicross.records import Candidate, Mined
 
 RESAMPLES = 1000
-ENOUGH = 50  # judged documents from which on the false alarms are measured on them
+ENOUGH = 50  # documents of a kind from which on the false alarms are measured on them
+STANDARD = "unmarked answers score like the known answers that recall found, and other documents"
 ASSUMPTIONS = {
-    "judged": "Assumed: unmarked answers score like the known answers that recall found, other documents like those judged not relevant.",
-    "random": (
-        "Assumed: unmarked answers score like the known answers that recall found, other documents like random ones. "
-        "Documents that recall puts early score higher than random ones without being answers, so the estimate is rather too high."
+    "judged": f"Assumed: {STANDARD} like those that were judged and are not relevant.",
+    "deep": (
+        f"Assumed: {STANDARD} like those that recall puts later. Too high as far as early documents score higher than later ones without "
+        "being answers; too low as far as later ones are answers."
     ),
+    "random": f"Assumed: {STANDARD} like random ones. Rather too high: what recall finds scores higher than random ones anyway.",
 }
-COLUMNS = ("answers", "caught", "others", "alarms", "hard", "suspects")
+COLUMNS = ("answers", "caught", "hard", "suspects", "others", "alarms")
 Counts = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
     """`caught`: share of known answers that reach the threshold. `false_alarms`: share of other documents that do, measured on
-    `measured_on`, "judged" or "random" ones. `left`: answers estimated to be among the hard negatives; `share`: of these, with its
-    95 % interval by the bootstrap over questions. `hard` and `suspects` count only what recall puts early and nobody judged.
+    `measured_on`: "judged", "deep" or "random" ones. `left`: answers estimated to be among the hard negatives; `share`: of these, with
+    its 95 % interval by the bootstrap over questions. `most`: the share by the false alarms on random documents, an upper bound; None
+    without random documents. It would be 0 if every suspect were a false alarm. `hard` and `suspects` count only what recall puts early
+    and nobody judged.
     """
 
     caught: float
@@ -44,33 +48,38 @@ class Leak:
     left: float
     share: float
     confidence: tuple[float, float]
+    most: float | None
     assumptions: str
 
 
 def leak(mined: Sequence[Mined], seed: int = 0) -> Leak | None:
-    """The estimate; None where rows are not sorted, there are no hard negatives, or the scorer does not tell answers from others."""
+    """The estimate; None where rows are not sorted, there are no hard negatives, or the scorer does not tell answers from others.
+
+    False alarms are measured on documents judged not relevant, if there are 50; else on what recall puts later; else on random ones.
+    """
     rows = [row for row in mined if "threshold" in row.source]
-    judged = sum(_judged(one) for row in rows for one in row.candidates)
-    measured_on = "judged" if judged >= ENOUGH else "random"
     if not rows:
         return None
-    counts = np.array([_counts(row, measured_on) for row in rows], dtype=np.float64)  # (rows, COLUMNS)
-    answers, caught, others, alarms, hard, suspects = counts.sum(axis=0)
+    tables = {kind: np.array([_counts(row, kind) for row in rows], dtype=np.float64) for kind in ASSUMPTIONS}  # each (rows, COLUMNS)
+    totals = {kind: table.sum(axis=0) for kind, table in tables.items()}  # each (COLUMNS,)
+    measured_on = next((kind for kind, total in totals.items() if total[4] >= ENOUGH), "random")
+    answers, caught, hard, suspects, others, alarms = totals[measured_on].tolist()
     if not (answers and others and hard) or caught / answers <= alarms / others:
         return None
-    chance = np.random.default_rng(seed)
+    chance, counts = np.random.default_rng(seed), tables[measured_on]
     resampled = [np.bincount(chance.integers(0, len(rows), len(rows)), minlength=len(rows)) @ counts for _ in range(RESAMPLES)]
     low, high = np.quantile(_share(np.stack(resampled)), [0.025, 0.975])
-    share = float(_share(counts.sum(axis=0)[None])[0])
+    share, most = (float(_share(totals[kind][None])[0]) for kind in (measured_on, "random"))
     return Leak(
-        caught=float(caught / answers),
-        false_alarms=float(alarms / others),
+        caught=caught / answers,
+        false_alarms=alarms / others,
         measured_on=measured_on,
         hard=int(hard),
         suspects=int(suspects),
-        left=share * float(hard),
+        left=share * hard,
         share=share,
         confidence=(float(low), float(high)),
+        most=most if totals["random"][4] else None,
         assumptions=ASSUMPTIONS[measured_on],
     )
 
@@ -80,30 +89,30 @@ def _counts(row: Mined, measured_on: str) -> list[int]:
     bar = row.source["threshold"]
     early = recalled_early(row, row.source["settings"]["hard_depth"])
     known = [one for one in row.positives if not drawn(one)]
-    unjudged = [one for one in row.candidates if one.doc_id in early and "judged" not in one.scores]
-    others = [one for one in row.candidates if (_judged(one) if measured_on == "judged" else _random(one))]
+    found = [one for one in row.candidates if one.doc_id in early and "judged" not in one.scores]
+    others = [one for one in row.candidates if one.kind != "duplicate" and "rerank" in one.scores and _group(one, early) == measured_on]
     return [
         len(known),
         sum(one.scores["rerank"] >= bar for one in known),
+        sum(one.kind == "hard" for one in found),
+        sum(one.kind == "suspect" for one in found),
         len(others),
         sum(one.scores["rerank"] >= bar for one in others),
-        sum(one.kind == "hard" for one in unjudged),
-        sum(one.kind == "suspect" for one in unjudged),
     ]
 
 
-def _judged(one: Candidate) -> bool:
-    return "judged" in one.scores and one.kind != "duplicate"
-
-
-def _random(one: Candidate) -> bool:
-    """Drawn at random, and before the scores, so that it has one."""
-    return drawn(one) and one.kind != "duplicate" and "rerank" in one.scores
+def _group(one: Candidate, early: frozenset[str]) -> str:
+    """Which documents this one stands for when false alarms are counted."""
+    if "judged" in one.scores:
+        return "judged"
+    if drawn(one):
+        return "random"
+    return "early" if one.doc_id in early else "deep"
 
 
 def _share(counts: Counts) -> Counts:
     """Of the hard negatives, the share that are answers, (n,) of (n, COLUMNS); 1 where a resample tells nothing."""
-    answers, caught, others, alarms, hard, suspects = counts.T  # each (n,)
+    answers, caught, hard, suspects, others, alarms = counts.T  # each (n,)
     with np.errstate(divide="ignore", invalid="ignore"):
         c, f = caught / answers, alarms / others
         among = np.clip((suspects - f * (hard + suspects)) / (c - f), 0, hard + suspects)

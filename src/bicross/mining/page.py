@@ -123,12 +123,14 @@ def _leak(audit: Audit) -> str:
     if found is None:
         return "<p>Not estimated: nothing was sorted, or the cross-encoder does not tell known answers from other documents.</p>"
     low, high = found.confidence
+    most = "" if found.most is None else f"; by the false alarms on random documents, at most {found.most:.1%}"
     return (
         f"<p>About <strong>{found.left:.0f} of {found.hard}</strong> hard negatives ({found.share:.1%}, 95% interval {low:.1%} to "
         f"{high:.1%}) answer their question without being marked.</p>"
         f'<p class="note">The threshold catches {found.caught:.1%} of the known answers that recall found, and {found.false_alarms:.1%} of '
         f"{escape(found.measured_on)} documents; it suspects {found.suspects} documents among the first of recall. "
-        f"{escape(found.assumptions)} Read the samples below before believing it.</p>"
+        f"{escape(found.assumptions)} If every suspect were a false alarm, it would be none{most}. "
+        "Read the samples below before believing it.</p>"
     )
 
 
