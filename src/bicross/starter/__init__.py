@@ -15,6 +15,9 @@ from bicross.errors import Damaged, StoreError
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 
 HERE = Path(__file__).parent
+GENERAL = HERE / "general"
+"""Two small BEIR folders of general questions, `xquad_en` and `xquad_zh`: what a tuned model must not forget. See SOURCE.md there."""
+
 _FOLDERS = {STARTER_ENCODER: HERE / "encoder", STARTER_RERANKER: HERE / "reranker"}
 _SHARED = ("tokenizer.json", "tokenizer_config.json")  # one tokenizer serves both
 
