@@ -14,21 +14,22 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from bicross import asking
 from bicross.collection.check import Findings, Status
 from bicross.collection.store import Collection, Facts, Writer
 from bicross.data.counting import count_documents
 from bicross.data.inspection import inspect_documents
-from bicross.data.questions import read_qrels, read_queries
+from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
 from bicross.data.trec import check_run_path, read_runs, write_run
-from bicross.errors import InputError, SpaceMismatch
+from bicross.errors import SpaceMismatch
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.metrics import parse_measure
 from bicross.evaluation.report import report
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
-from bicross.records import Document, Qrels, Query, Ranking, Run, Skip, reading
+from bicross.records import Document, Run, Skip, reading
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -37,10 +38,8 @@ from bicross.upsert import TITLE_ROOM, TRUNCATED, Upsert, chunks_of, fill, split
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
-BATCH_QUESTIONS = 64  # asked together by `evaluate`: batches span questions
 SAMPLE_PASSAGES = 64  # embedded by `inspect` to learn the rate
 PASSAGE_BYTES, TOKEN_BYTES = 400, 14  # on disk beside the vectors, which are kept twice: rows and keys, text and words (measured)
-LATENCY_QUESTIONS = 30  # asked one by one for the percentiles
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -299,7 +298,7 @@ def evaluate(
 ) -> Evaluated:
     """Measure search on questions with known answers; a question that finds nothing counts 0.
 
-    Only the questions that the qrels judge are asked. Latency is of `LATENCY_QUESTIONS` of them asked one by one.
+    Only the questions that the qrels judge are asked. Latency is of some of them asked one by one.
 
     Raises:
         InputError: a file or measure is not what it should be, or no question of the qrels is among the queries.
@@ -309,11 +308,11 @@ def evaluate(
     settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
     if run_path is not None:
         check_run_path(run_path)
-    judged, qrels, skipped = _judged(queries_path, qrels_path)
+    asked, qrels, skipped = asking.judged(queries_path, qrels_path)
     stopwatch = Stopwatch()
     with open_collection(path) as collection:
-        latency = _latency(collection, judged, settings)
-        found = _ranked(collection, judged, collection.all_candidates(settings), stopwatch, progress)
+        latency = asking.latency(collection, asked, settings)
+        found = asking.ranked(collection, asked, collection.all_candidates(settings), stopwatch, progress)
         depth, unknown = collection.depth(settings), collection.absent({document for grades in qrels.values() for document in grades})
     run = Run(settings.stage, {query: ranking[: settings.k] for query, ranking in found.items()})
     measured = report(run, qrels, measuring, Run("recalled", found), latency)
@@ -322,7 +321,7 @@ def evaluate(
     return Evaluated(
         stage=settings.stage,
         depth=depth,
-        queries=len(judged),
+        queries=len(asked),
         measures=measured.means,
         confidence=measured.confidence,
         ceiling=measured.ceiling,
@@ -332,46 +331,6 @@ def evaluate(
         unknown=unknown,
         skipped=tuple(skipped),
     )
-
-
-def _ranked(
-    collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch, progress: Progress
-) -> dict[str, Ranking]:
-    """The rankings of all questions, a batch at a time."""
-    found: dict[str, Ranking] = {}
-    for start in range(0, len(queries), BATCH_QUESTIONS):
-        found.update(collection.rank(queries[start : start + BATCH_QUESTIONS], settings, stopwatch))
-        progress("questions", len(found), len(queries))
-    return found
-
-
-def _judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, list[Skip]]:
-    """The questions that are judged, their judgements, and by name what is left out."""
-    qrels = read_qrels(qrels_path)
-    queries, skipped = read_queries(queries_path)
-    judged = [query for query in queries if query.id in qrels]
-    if not judged:
-        raise InputError(
-            f"None of the {len(queries)} queries of {queries_path} is judged in {qrels_path}; expected the same query ids in both."
-        )
-    silent_ids = sorted(set(qrels) - {query.id for query in judged})
-    skipped += [Skip(query, f"it is judged in {qrels_path}, but {queries_path} has no text for it") for query in silent_ids]
-    return judged, {query.id: qrels[query.id] for query in judged}, skipped
-
-
-def _latency(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings) -> list[float]:
-    """Seconds of single questions, spread over all, each asked alone.
-
-    As a process that keeps running answers them: models are warm, and what late interaction has read stays in its cache.
-    """
-    collection.rank(queries[:1], settings, Stopwatch())
-    chosen = (queries[1:] or queries)[:: max(1, len(queries) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]
-    seconds = []
-    for query in chosen:
-        start = time.perf_counter()
-        collection.rank([query], settings, Stopwatch())
-        seconds.append(time.perf_counter() - start)
-    return seconds
 
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from bicross import durable
 from bicross.errors import InputError
 
 
@@ -57,19 +58,33 @@ def keep_layers(transformer: Any, count: int) -> list[int]:
     return kept
 
 
-def average(models: Sequence[Path], shares: Sequence[float], into: Path) -> None:
-    """Put the weighted mean of the models' weights (Wortsman et al. 2022, "Model soups") into the file `into`.
+def average(models: Sequence[Path], shares: Sequence[float], into: Path, facts: Mapping[str, Any]) -> None:
+    """Write to the folder `into` the first model with the weighted mean of all models' weights (Wortsman et al. 2022, "Model soups").
+
+    A weight that only the first one has, such as a pooler that no search uses, stays as it is.
 
     Raises:
-        InputError: the models do not have the same weights by name and shape.
+        InputError: weights of one name have different shapes, or the models share none.
     """
-    first, *others = [load_file(path) for path in models]
-    for path, weights in zip(models[1:], others, strict=True):
-        if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in first.items()}:
-            raise InputError(f"{path} does not have the same weights as {models[0]}; only models of one origin can be merged.")
-    mixed = {}
+    files = {str(path.relative_to(models[0])): path.read_bytes() for path in sorted(models[0].rglob("*")) if path.is_file()}
+    files.pop(durable.MANIFEST, None)
+    for name in [name for name in files if name.endswith(".safetensors")]:
+        files[name] = _mixed([model / name for model in models], shares)
+    durable.write_folder(into, files, facts)
+
+
+def _mixed(paths: Sequence[Path], shares: Sequence[float]) -> bytes:
+    first, *others = [load_file(path) for path in paths]
+    mixed, common = {}, 0
     for name, value in first.items():
-        parts = [value, *(weights[name] for weights in others)]
-        summed = sum(share * part.to(torch.float32) for share, part in zip(shares, parts, strict=True))
-        mixed[name] = summed if value.is_floating_point() else value
-    save_file({name: torch.as_tensor(value).contiguous() for name, value in mixed.items()}, into, metadata={"format": "pt"})
+        parts = [weights[name] for weights in others if name in weights]
+        if any(part.shape != value.shape for part in parts):
+            raise InputError(f"{paths[0]} and {paths[1]} differ in the shape of {name}; only models of one origin can be merged.")
+        if len(parts) == len(others) and value.is_floating_point():
+            common += 1
+            pairs = zip(shares, [value, *parts], strict=True)
+            value = torch.stack([share * part.to(torch.float32) for share, part in pairs]).sum(dim=0)
+        mixed[name] = value.contiguous()
+    if not common:
+        raise InputError(f"{paths[0]} and {paths[1]} share no weights; only models of one origin can be merged.")
+    return save(mixed, metadata={"format": "pt"})

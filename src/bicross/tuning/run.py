@@ -10,13 +10,14 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bicross import durable
 from bicross.errors import Damaged
 
+T = TypeVar("T")
 VALUE = "value.json"
 WORK = "work"  # checkpoints of the step that is under way
 SPENT = "seconds.json"
@@ -52,8 +53,10 @@ class Run:
         if self.done(step):
             return
         start = time.perf_counter()
-        make()
-        self._spend(step, time.perf_counter() - start)
+        try:
+            make()
+        finally:
+            self._spend(step, time.perf_counter() - start)
         shutil.rmtree(self.work(step), ignore_errors=True)
         self.made.append(step)
 
@@ -67,6 +70,17 @@ class Run:
         self.once(step, write)
         return json.loads(bytes(self.file(step, VALUE)))
 
+    def pieces(self, step: str, items: Sequence[T], size: int, make: Callable[[Sequence[T]], list[Any]]) -> list[Any]:
+        """`make` of all items, `size` at a time, each part kept in `work` as JSON, so that what is done is not done again."""
+        results: list[Any] = []
+        self.work(step).mkdir(parents=True, exist_ok=True)
+        for start in range(0, len(items), size):
+            path = self.work(step) / f"{start}.json"
+            if not path.exists():
+                durable.write_file(path, json.dumps(make(items[start : start + size])).encode())
+            results += json.loads(path.read_text("utf-8"))
+        return results
+
     def file(self, step: str, name: str) -> memoryview:
         """A file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
         try:
@@ -75,7 +89,7 @@ class Run:
             raise Damaged(f"{error} Remove {self.path(step)} and run again: the step is made anew.") from error
 
     def seconds(self) -> dict[str, float]:
-        """Step -> seconds that it took, interruptions not counted."""
+        """Step -> seconds that it took so far; the time of a process that was killed is not known."""
         path = self.folder / SPENT
         return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
@@ -86,4 +100,6 @@ class Run:
                 shutil.rmtree(path)
 
     def _spend(self, step: str, seconds: float) -> None:
-        durable.write_file(self.folder / SPENT, json.dumps({**self.seconds(), step: round(seconds, 3)}).encode())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spent = self.seconds()
+        durable.write_file(self.folder / SPENT, json.dumps({**spent, step: round(spent.get(step, 0.0) + seconds, 3)}).encode())

@@ -1,0 +1,60 @@
+"""From questions to training rows: candidates, cross-fitted scores, kinds, and what the teacher thinks of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bicross.records import Candidate, Hit, Mined, Stage
+from bicross.searchers.combination import FEATURES, features, fit
+
+TEACHER = "teacher"
+
+
+def hits(row: Mined) -> list[Hit]:
+    """Known answers and candidates as hits with the scores of their stages; what recall missed stands after all that it found."""
+    several = (*row.positives, *row.candidates)
+    last = 1 + max((int(one.scores["rank"]) for one in several if "rank" in one.scores), default=0)
+    return [Hit(one.doc_id, 0.0, None, _stages(one, last)) for one in several]
+
+
+def teach(mined: Sequence[Mined]) -> tuple[list[Mined], dict[str, float]]:
+    """The rows with `scores["teacher"]`: the fitted combination of lexical, dense and cross-encoder scores; and its weights.
+
+    The cross-encoder alone may rank worse than recall (few labels); what all know together is the better teacher. The weights are
+    those of a softmax over a question's candidates, so the scores are logits of one scale.
+    """
+    tables = [features(hits(row)) for row in mined]
+    grades = [np.array([1.0] * len(row.positives) + [0.0] * len(row.candidates)) for row in mined]
+    weights = fit(tables, grades)
+    column = np.array([weights[name] for name in FEATURES])  # (F,)
+    taught = [_taught(row, (table @ column).tolist()) for row, table in zip(mined, tables, strict=True)]
+    return taught, weights
+
+
+def of_folds(mined: Sequence[Mined], fold_of: Mapping[str, int], fold: int, inside: bool) -> list[Mined]:
+    """The rows whose question is in the fold, or those outside it."""
+    return [row for row in mined if (fold_of[row.query.id] == fold) == inside]
+
+
+def first_candidates(mined: Sequence[Mined], count: int) -> list[Mined]:
+    """The rows with the first `count` candidates of the fused order, and those drawn at random."""
+    return [
+        replace(row, candidates=tuple(one for one in row.candidates if one.scores.get("rank", 0) <= count + len(row.positives)))
+        for row in mined
+    ]
+
+
+def _stages(one: Candidate, last: int) -> dict[str, Stage]:
+    known = {name: Stage(0, one.scores[name]) for name in ("lexical", "dense", "rerank") if name in one.scores}
+    return {**known, "fused": Stage(int(one.scores.get("rank", last)), 0.0)}
+
+
+def _taught(row: Mined, scores: Sequence[float]) -> Mined:
+    rest = iter(scores)
+    positives = tuple(replace(one, scores={**one.scores, TEACHER: next(rest)}) for one in row.positives)
+    return replace(
+        row, positives=positives, candidates=tuple(replace(one, scores={**one.scores, TEACHER: next(rest)}) for one in row.candidates)
+    )

@@ -1,0 +1,121 @@
+"""How the tuned stages are joined: weights of fusion and combination, fitted on questions that the models did not train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from bicross.evaluation.metrics import per_query
+from bicross.protocols import Searcher
+from bicross.records import Hit, Query, Ranking, Run
+from bicross.searchers.combination import FEATURES, Table, features, fit
+from bicross.searchers.fused import FusedSearcher
+from bicross.searchers.weights import Weights
+
+LEXICAL = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # weights of lexical beside 1 for dense
+FOLDS = 5  # the choice of scorers is judged on questions that the weights were not fitted to
+WORTH = 0.002  # nDCG@10: a scorer that brings less is left out, for each costs a search as much time as all the rest
+RECALL = ("lexical", "dense", "rank")
+USED = ((*RECALL,), (*RECALL, "late"), (*RECALL, "rerank"), (*RECALL, "late", "rerank"))
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A Searcher that gives rankings found before."""
+
+    rankings: Mapping[str, Ranking]
+
+    def search(self, queries: Sequence[Query], k: int) -> Mapping[str, Ranking]:
+        return {query.id: self.rankings[query.id][:k] for query in queries}
+
+
+def lexical_weight(lexical: Searcher, dense: Searcher, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]) -> float:
+    """The weight of lexical search in the fusion: the best of LEXICAL by nDCG@10, and 0 unless it beats dense search alone by more than
+    the standard error of the paired difference. Equal weights cost a tuned bi-encoder 0.03 to 0.045 nDCG@10 (docs/log.md)."""
+    values = {}
+    for weight in LEXICAL:
+        rankings = FusedSearcher({"lexical": lexical, "dense": dense}, {"lexical": weight, "dense": 1.0}).search(queries, 100)
+        values[weight] = np.array(list(_ndcg(rankings, qrels).values()))
+    best = max(LEXICAL, key=lambda weight: (values[weight].mean(), -weight))
+    gains = values[best] - values[0.0]
+    return best if gains.mean() > gains.std() / np.sqrt(max(1, len(gains))) else 0.0
+
+
+def combination(
+    candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Weights of the stages' scores for the final order, and nDCG@10 among the candidates by what is used, cross-fitted.
+
+    Of the sets of stages in USED the smallest is taken that comes within WORTH of the best: a reranker that adds nothing gets no weight.
+    """
+    queries = sorted(candidates)
+    tables = [features(candidates[query]) for query in queries]
+    grades = [np.array([float(max(0, qrels[query].get(hit.doc_id, 0))) for hit in candidates[query]]) for query in queries]
+    known = {name for hits in candidates.values() for hit in hits for name in hit.stages} | {"rank"}
+    options = [used for used in USED if set(used) <= known]
+    quality = {used: _cross_fitted(tables, grades, used, candidates, queries, qrels) for used in options}
+    good = [used for used in options if quality[used] >= max(quality.values()) - WORTH]
+    chosen = min(good, key=lambda used: (len(used), -quality[used]))
+    weights = _fitted(tables, grades, chosen)
+    return {name: weight for name, weight in weights.items() if weight}, {" + ".join(used): value for used, value in quality.items()}
+
+
+def calibration(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> tuple[float, float]:
+    """(scale, offset) of the logistic function that turns the cross-encoder's logits into probabilities (Platt 1999)."""
+    pairs = [
+        (hit.stages["rerank"].score, float(qrels[query].get(hit.doc_id, 0) > 0))
+        for query, hits in candidates.items()
+        for hit in hits
+        if "rerank" in hit.stages
+    ]
+    logits, labels = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    if not 0 < labels.sum() < len(labels):
+        return 1.0, 0.0  # nothing to tell apart
+
+    def loss(parameters: Numbers) -> float:
+        margin = parameters[0] * logits + parameters[1]
+        return float(np.mean(np.logaddexp(0, margin) - labels * margin))
+
+    scale, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    return round(float(scale), 4), round(float(offset), 4)
+
+
+def joined(before: Weights, lexical: float, combined: Mapping[str, float], depth: int, calibrated: tuple[float, float]) -> Weights:
+    """The weights that a collection keeps."""
+    fusion = {"lexical": lexical, "dense": 1.0}
+    return replace(before, fusion=fusion, combination=dict(combined), depth=depth, calibration=calibrated)
+
+
+def _fitted(tables: Sequence[Table], grades: Sequence[Numbers], used: Sequence[str]) -> dict[str, float]:
+    mask = np.array([float(name in used) for name in FEATURES])  # (F,)
+    found = fit([table * mask for table in tables], list(grades))
+    return {name: found[name] * float(name in used) for name in FEATURES}
+
+
+def _cross_fitted(
+    tables: Sequence[Table],
+    grades: Sequence[Numbers],
+    used: Sequence[str],
+    candidates: Mapping[str, Sequence[Hit]],
+    queries: Sequence[str],
+    qrels: Mapping[str, Mapping[str, int]],
+) -> float:
+    """nDCG@10, each fold's questions ordered by weights that were fitted on the other folds."""
+    rankings: dict[str, Ranking] = {}
+    for fold in range(FOLDS):
+        rest = [place for place in range(len(queries)) if place % FOLDS != fold]
+        weights = _fitted([tables[place] for place in rest], [grades[place] for place in rest], used)
+        column = np.array([weights[name] for name in FEATURES])  # (F,)
+        for place in range(fold, len(queries), FOLDS):
+            order = np.argsort(-(tables[place] @ column), kind="stable")
+            rankings[queries[place]] = tuple(candidates[queries[place]][row] for row in order)
+    return float(np.mean(list(_ndcg(rankings, {query: qrels[query] for query in queries}).values())))
+
+
+def _ndcg(rankings: Mapping[str, Ranking], qrels: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    return per_query(["nDCG@10"], {query: qrels[query] for query in rankings}, Run("fit", rankings))["nDCG@10"]
