@@ -111,6 +111,15 @@ def test_the_estimate_of_unmarked_answers_covers_what_was_planted(measured_on: s
     assert covered >= 8  # of ten intervals of 95 %
 
 
+def test_where_nothing_is_suspected_the_interval_has_a_width_all_the_same() -> None:
+    rows = [row(f"q{n}", [answer("p", 5.0 + n, rank=1)], [candidate("a", 2, 0.0), far("r", 0.0)]) for n in range(60)]
+    found = leak(sort(rows, SETTINGS, likeness, threshold(rows, 0.5)))
+    assert found is not None
+    assert (found.share, found.left, found.most, found.suspects) == (0, 0, 0, 0)
+    assert found.confidence[0] == 0
+    assert 0.005 < found.confidence[1] < 0.1
+
+
 def test_a_scorer_that_tells_nothing_gives_no_estimate_and_a_remark() -> None:
     chance = np.random.default_rng(0)
 

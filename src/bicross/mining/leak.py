@@ -35,7 +35,7 @@ Counts = NDArray[np.float64]
 class Leak:
     """`caught`: share of known answers that reach the threshold. `false_alarms`: share of other documents that do, measured on
     `measured_on`: "judged", "deep" or "random" ones. `left`: answers estimated to be among the hard negatives; `share`: of these, with
-    its 95 % interval by the bootstrap over questions. `most`: the share by the false alarms on random documents, an upper bound; None
+    its 95 % interval. `most`: the share by the false alarms on random documents, an upper bound; None
     without random documents. It would be 0 if every suspect were a false alarm. `hard` and `suspects` count only what recall puts early
     and nobody judged.
     """
@@ -66,9 +66,6 @@ def leak(mined: Sequence[Mined], seed: int = 0) -> Leak | None:
     answers, caught, hard, suspects, others, alarms = totals[measured_on].tolist()
     if not (answers and others and hard) or caught / answers <= alarms / others:
         return None
-    chance, counts = np.random.default_rng(seed), tables[measured_on]
-    resampled = [np.bincount(chance.integers(0, len(rows), len(rows)), minlength=len(rows)) @ counts for _ in range(RESAMPLES)]
-    low, high = np.quantile(_share(np.stack(resampled)), [0.025, 0.975])
     share, most = (float(_share(totals[kind][None])[0]) for kind in (measured_on, "random"))
     return Leak(
         caught=caught / answers,
@@ -78,10 +75,26 @@ def leak(mined: Sequence[Mined], seed: int = 0) -> Leak | None:
         suspects=int(suspects),
         left=share * hard,
         share=share,
-        confidence=(float(low), float(high)),
+        confidence=_interval(tables[measured_on], np.random.default_rng(seed)),
         most=most if totals["random"][4] else None,
         assumptions=ASSUMPTIONS[measured_on],
     )
+
+
+def _interval(counts: Counts, chance: np.random.Generator) -> tuple[float, float]:
+    """The wider ends of two 95 % intervals, of (rows, COLUMNS): the bootstrap over questions, whose documents are alike, and Jeffreys's
+    posterior of the three shares (Brown, Cai and DasGupta 2001), because the bootstrap of a count of 0 has no width.
+    """
+    rows = len(counts)
+    resampled = np.stack([np.bincount(chance.integers(0, rows, rows), minlength=rows) @ counts for _ in range(RESAMPLES)])
+    answers, caught, hard, suspects, others, alarms = counts.sum(axis=0)
+    c = chance.beta(caught + 0.5, answers - caught + 0.5, RESAMPLES)  # (RESAMPLES,)
+    s = chance.beta(suspects + 0.5, hard + 0.5, RESAMPLES)  # (RESAMPLES,)
+    f = chance.beta(alarms + 0.5, others - alarms + 0.5, RESAMPLES)  # (RESAMPLES,)
+    ones = np.ones(RESAMPLES)
+    posterior = np.stack([ones, c, 1 - s, s, ones, f], axis=1)  # (RESAMPLES, COLUMNS)
+    ends = np.quantile(np.stack([_share(resampled), _share(posterior)]), [0.025, 0.975], axis=1)  # (2, 2)
+    return float(ends[0].min()), float(ends[1].max())
 
 
 def _counts(row: Mined, measured_on: str) -> list[int]:
