@@ -55,12 +55,12 @@ class OpenCollection:
 
     def __init__(self, path: Path, trial: tuple[Facts, Space] | None = None) -> None:
         self.path = path
-        self._view = Collection.open(path).view()
-        facts = self._view.facts
-        self.corpus: Corpus = self._view
+        self.view = Collection.open(path).view()
+        facts = self.view.facts
+        self.corpus: Corpus = self.view
         if trial is not None:
             facts, space = trial
-            self.corpus = Trial(self._view, space)
+            self.corpus = Trial(self.view, space)
         self.weights = Weights.of(facts.weights)
         self.facts = facts
         self.encoder = Once(lambda: registry.load_encoder(located(facts.encoder, path)))
@@ -82,8 +82,8 @@ class OpenCollection:
         queries = [Query(str(number), text) for number, text in enumerate(texts)]
         stopwatch = Stopwatch()
         found = self.rank(queries, self.all_candidates(settings), stopwatch)
-        with self._view.snapshot():
-            titles = self._view.titles({hit.doc_id for ranking in found.values() for hit in ranking[: settings.k]})
+        with self.view.snapshot():
+            titles = self.view.titles({hit.doc_id for ranking in found.values() for hit in ranking[: settings.k]})
         cut = self._cut()
         answers = [
             Answer(query.text, found[query.id][: settings.k], titles, sum(map(_was_read, found[query.id])), query.text in cut)
@@ -103,7 +103,7 @@ class OpenCollection:
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All that is asked inside sees one state of the collection."""
-        return self._view.snapshot()
+        return self.view.snapshot()
 
     def depth(self, settings: SearchSettings) -> int:
         """How many candidates are reranked; 0 where nothing is."""
@@ -134,19 +134,19 @@ class OpenCollection:
 
     def close(self) -> None:
         """Let go of the collection's files."""
-        self._view.close()
+        self.view.close()
 
     def absent(self, documents: set[str]) -> tuple[str, ...]:
         """Those of the documents that the collection does not hold, in order."""
-        with self._view.snapshot():
-            return tuple(sorted(documents - self._view.titles(documents).keys()))
+        with self.view.snapshot():
+            return tuple(sorted(documents - self.view.titles(documents).keys()))
 
     def _scorers(self) -> dict[str, Scorer]:
         """The scorers that have a weight. The two models load at the same time, and the lexical index beside them."""
         wanted = [name for name in ("late", "rerank") if self.weights.combination.get(name)]
         with ThreadPoolExecutor(2) as pool:
             encoder = pool.submit(self.encoder)
-            pool.submit(self._view.lexical, [""], 1)
+            pool.submit(self.view.lexical, [""], 1)
             scorers: dict[str, Scorer | None] = {"rerank": self.reranker()} if "rerank" in wanted else {}
             encoder.result()
         if "late" in wanted:

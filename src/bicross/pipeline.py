@@ -3,6 +3,7 @@
 sources -> documents -> passages -> vectors -> collection          index
 question -> lexical + dense -> fused -> reranked -> hits           search
 questions with known answers -> measures                           evaluate, compare
+questions with known answers -> better models, if proven           tune
 """
 
 from __future__ import annotations
@@ -30,10 +31,18 @@ from bicross.evaluation.report import report
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Document, Run, Skip, reading
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack, Tuned
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
-from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, EvaluateSettings, IndexSettings, SearchSettings
+from bicross.settings import (
+    PASSAGE_TOKENS,
+    STARTER_ENCODER,
+    STARTER_RERANKER,
+    EvaluateSettings,
+    IndexSettings,
+    SearchSettings,
+    TuneSettings,
+)
 from bicross.upsert import TITLE_ROOM, TRUNCATED, Upsert, chunks_of, fill, splitter_of
 
 Progress = Callable[[str, int, int], None]
@@ -331,6 +340,29 @@ def evaluate(
         unknown=unknown,
         skipped=tuple(skipped),
     )
+
+
+def tune(
+    path: Path,
+    queries_path: Path,
+    qrels_path: Path,
+    dev_path: Path | None = None,
+    settings: TuneSettings = TuneSettings(),
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Tuned:
+    """Mine, denoise, train both models, distil, fit the weights, measure on questions that no model saw, promote if better.
+
+    Interrupted at any moment and run again, it goes on where it was, to the same weights. A dry run measures the rates of this
+    machine and says what would be done.
+
+    Raises:
+        InputError: questions, models or budget are not what they should be. MissingExtra: the extra `train` is not installed.
+    """
+    from bicross.tuning.questions import read_questions  # torch is loaded for this verb only
+    from bicross.tuning.tune import tune as run_loop
+
+    return run_loop(path, read_questions(queries_path, qrels_path, dev_path, settings), settings, dry_run, progress)
 
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:

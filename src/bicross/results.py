@@ -117,3 +117,31 @@ class Deleted:
     deleted: int
     documents: int
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """`tune`: what was planned and done, what it brought on questions that no model saw, and whether it was promoted.
+
+    `stages`: step -> seconds. `dev`: "before" and "after", each stage -> measure -> mean, and the paired "difference" of each stage;
+    `difference` and `confidence` are of two-stage search, which decides. `models` are names in the collection, or folders of the run
+    where nothing was promoted; empty after a dry run. `run` is the run's folder.
+    """
+
+    questions: Mapping[str, int]
+    plan: Mapping[str, Any]
+    estimated_seconds: float | None
+    stages: Mapping[str, float]
+    audit: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    dev: Mapping[str, Any]
+    difference: float | None
+    confidence: tuple[float, float] | None
+    promoted: bool
+    reason: str
+    guards: tuple[Mapping[str, Any], ...]
+    warnings: tuple[str, ...]
+    models: Mapping[str, str]
+    run: str
+    seconds: float
+    skipped: tuple[Skip, ...] = field(default=())

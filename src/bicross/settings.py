@@ -131,6 +131,26 @@ class CrossEncoderSettings(TrainSettings):
     layers: int | None = Field(default=None, ge=1, le=200)
 
 
+class QuestionSettings(Settings):
+    """What `questions` does.
+
+    `titled`: the collection has the documents' titles, which models then read with every passage. `limit`: at most so many questions;
+    None for all, of an endpoint 500. `dev_share` of a click log's rows, the latest, become development questions. `in_flight` requests
+    are waited for at once.
+    """
+
+    source: Literal["titles", "endpoint", "clicks"] = "titles"
+    columns: ColumnSettings = ColumnSettings()
+    titled: bool = True
+    per_document: int = Field(default=3, ge=1, le=100)
+    limit: int | None = Field(default=None, ge=1, le=10_000_000)
+    seed: int = 0
+    endpoint: str = ""
+    model: str = ""
+    in_flight: int = Field(default=4, ge=1, le=64)
+    dev_share: float = Field(default=0.2, ge=0, lt=1)
+
+
 class GateSettings(Settings):
     """When tuned models are promoted: nDCG@10 on the development questions is better by `margin` at this confidence, and no guard falls
     by more than its limit. `latency` is the factor by which the median may grow.
@@ -142,6 +162,24 @@ class GateSettings(Settings):
     slice_limit: float = Field(default=0.03, ge=0, le=1)
     general_limit: float = Field(default=0.02, ge=0, le=1)
     latency: float = Field(default=1.5, ge=1)
+
+
+class TuneSettings(Settings):
+    """What `tune` does. `budget` is in seconds, None for a fixed amount of work; `rounds` None for as many as the budget allows.
+
+    `dev_share` of the questions measures, where no development questions are named. `depth`: candidates that are reranked when old and
+    new are compared, and afterwards; None for as many as the collection's weights say.
+    """
+
+    budget: float | None = Field(default=None, gt=0)
+    rounds: int | None = Field(default=None, ge=1, le=5)
+    dev_share: float = Field(default=0.2, gt=0, lt=1)
+    depth: int | None = Field(default=None, ge=1, le=1000)
+    seed: int = 0
+    mine: MineSettings = MineSettings()
+    bi_encoder: BiEncoderSettings = BiEncoderSettings()
+    cross_encoder: CrossEncoderSettings = CrossEncoderSettings()
+    gate: GateSettings = GateSettings()
 
 
 def parse_measure_names(text: str) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ class View:
         """What the collection said at the last snapshot."""
         return self._state.facts
 
+    @property
+    def revision(self) -> int:
+        """How many documents had been written at the last snapshot, deletions counted: another number, other documents."""
+        return self._state.seq
+
     def __enter__(self) -> Self:
         return self
 
@@ -135,6 +140,12 @@ class View:
         """
         with self.snapshot():
             return lookup.vectors_after(self._db, space, spaces.registered(self._db, self.path, space), 0)
+
+    def sample(self, count: int) -> list[str]:
+        """What a model reads of up to `count` live passages, evenly spread over all."""
+        with self.snapshot():
+            keys = [key for (key,) in self._db.execute("SELECT key FROM passages ORDER BY key")]
+            return list(lookup.readings(self._db, keys[:: max(1, len(keys) // count)][:count]).values())
 
     def _follow(self, stamp: generations.Stamp) -> None:
         """Take notice of what was committed and folded since the last snapshot."""

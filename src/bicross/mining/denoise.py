@@ -73,15 +73,14 @@ def score(mined: Sequence[Mined], scorer: Scorer, progress: Progress = silent) -
         scores += values.tolist()
         progress("pairs", len(scores), len(pairs))
     rest = iter(scores)
-    return [
-        replace(
-            row,
-            positives=tuple(_scored(one, next(rest)) for one in row.positives),
-            candidates=tuple(_scored(one, next(rest)) for one in row.candidates),
-            source={**row.source, "scorer": scorer.fingerprint},
-        )
-        for row in mined
-    ]
+    return [with_scores(row, [next(rest) for _ in (*row.positives, *row.candidates)], scorer.fingerprint) for row in mined]
+
+
+def with_scores(row: Mined, scores: Sequence[float], fingerprint: str) -> Mined:
+    """The row with the scores of its positives, then of its candidates, and the fingerprint of the scorer that gave them."""
+    rest = iter(scores)
+    positives, candidates = (tuple(_scored(one, next(rest)) for one in several) for several in (row.positives, row.candidates))
+    return replace(row, positives=positives, candidates=candidates, source={**row.source, "scorer": fingerprint})
 
 
 def threshold(mined: Sequence[Mined], quantile: float) -> float:

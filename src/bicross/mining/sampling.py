@@ -17,7 +17,14 @@ RAW = ("unsorted", "random")
 """The same before anything was scored: for the first cross-encoder."""
 
 
-def examples(mined: Sequence[Mined], negatives: int, seed: int = 0, kinds: Sequence[str] = NEGATIVES, randoms: int = 0) -> list[Example]:
+def examples(
+    mined: Sequence[Mined],
+    negatives: int,
+    seed: int = 0,
+    kinds: Sequence[str] = NEGATIVES,
+    randoms: int = 0,
+    teacher: str = "rerank",
+) -> list[Example]:
     """One Example for each known answer, in the order of the rows.
 
     The first kind is used up before the second is touched. Inside a kind the draw is uniform: the top of recall is where the answers
@@ -26,7 +33,7 @@ def examples(mined: Sequence[Mined], negatives: int, seed: int = 0, kinds: Seque
 
     Where a question has fewer negatives than asked, they are taken again in the same order, so that every row has `negatives` of them;
     only where it has none at all is the row's `negatives` empty. What is drawn depends on the seed, the question and the answer alone.
-    `scores` are the cross-encoder's, where all of them are known.
+    `scores` are the candidates' scores of the name `teacher`, where all of them are known.
     """
     rows = []
     for row in mined:
@@ -39,7 +46,7 @@ def examples(mined: Sequence[Mined], negatives: int, seed: int = 0, kinds: Seque
         for positive in row.positives:
             chance = seeded(seed, "sample", row.query.id, positive.doc_id)
             chosen = _draw(row.candidates, negatives, kinds, randoms, chance)
-            rows.append(_example(row, positive, chosen, answers, source))
+            rows.append(_example(row, positive, chosen, answers, source, teacher))
     return rows
 
 
@@ -54,9 +61,9 @@ def _draw(candidates: Sequence[Candidate], count: int, kinds: Sequence[str], ran
     return [kept[place % len(kept)] for place in range(count)] if kept else []
 
 
-def _example(row: Mined, positive: Candidate, chosen: Sequence[Candidate], answers: frozenset[str], source: str) -> Example:
+def _example(row: Mined, positive: Candidate, chosen: Sequence[Candidate], answers: frozenset[str], source: str, teacher: str) -> Example:
     every = (positive, *chosen)
-    scores = [one.scores["rerank"] for one in every if "rerank" in one.scores]
+    scores = [one.scores[teacher] for one in every if teacher in one.scores]
     return Example(
         query=row.query.text,
         positive=positive.text,

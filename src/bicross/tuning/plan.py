@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -73,26 +73,28 @@ class World:
     training: float
 
 
-def choose(world: World, budget: float | None) -> tuple[Plan, dict[str, float]]:
-    """The first plan in the order of CUTS whose estimate fits into `budget` seconds, and the estimate of each step.
+def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
+    """The first plan in the order of CUTS whose estimate fits into `budget` seconds; `rounds`, where given, stands.
 
     Raises:
         InputError: not even the smallest fits; the message says what it would take.
     """
-    plan = STANDARD if budget is None else Plan()
+    if budget is None:
+        return replace(STANDARD, rounds=rounds or STANDARD.rounds)
+    plan = replace(Plan(), rounds=rounds or Plan().rounds)
+    for name, value in CUTS:
+        if sum(estimate(plan, world).values()) <= SLACK * budget:
+            return plan
+        if name != "rounds" or rounds is None:
+            share = name == "frozen_layers"
+            plan = replace(plan, **{name: round(value * world.layers) if share else value})  # type: ignore[arg-type]  # the plan's own types
     estimates = estimate(plan, world)
-    for name, value in CUTS if budget is not None else ():
-        if sum(estimates.values()) <= SLACK * (budget or 0):
-            break
-        value = round(value * world.layers) if name == "frozen_layers" else value
-        plan = replace(plan, **{name: value})  # type: ignore[arg-type]  # the names and types are the plan's own
-        estimates = estimate(plan, world)
-    if budget is not None and sum(estimates.values()) > SLACK * budget:
+    if sum(estimates.values()) > SLACK * budget:
         raise InputError(
             f"A budget of {budget:.0f} s is too short: the smallest plan needs about {sum(estimates.values()) / SLACK:.0f} s here "
-            f"({estimates['embed']:.0f} s of it to embed the {world.passages} passages with the new model). Give a longer --budget."
+            f"({estimates['embed']:.0f} s of it to embed {world.passages} passages with the new model). Give a longer --budget."
         )
-    return plan, estimates
+    return plan
 
 
 def estimate(plan: Plan, world: World) -> dict[str, float]:
@@ -117,9 +119,10 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
     return {**estimates, "measure": 2 * world.dev * world.depth * pair / world.scoring + 30.0}
 
 
-def as_json(plan: Plan, estimates: Mapping[str, float]) -> dict[str, Any]:
-    """The plan as it is kept and shown."""
-    return {**asdict(plan), "estimates": {step: round(seconds, 1) for step, seconds in estimates.items()}}
+def as_json(plan: Plan, world: World) -> dict[str, Any]:
+    """The plan as it is kept and shown, with the seconds that each step will take."""
+    estimates = {step: round(seconds, 1) for step, seconds in estimate(plan, world).items()}
+    return {"plan": asdict(plan), "estimates": estimates, "seconds": round(sum(estimates.values()), 1), "world": asdict(world)}
 
 
 def tokens_a_second(work: Callable[[], int], seconds: float, clock: Callable[[], float]) -> float:

@@ -23,6 +23,11 @@ WORK = "work"  # checkpoints of the step that is under way
 SPENT = "seconds.json"
 
 
+def json_bytes(value: Any) -> bytes:
+    """One way to write JSON: the same value gives the same bytes."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+
+
 class Run:
     """The steps of one run. A step is done when its folder is there; each is made once, from those before it."""
 
@@ -64,11 +69,10 @@ class Run:
         """What `make` gave, as JSON: now, or when the step was done."""
 
         def write() -> None:
-            content = json.dumps(make(), ensure_ascii=False, sort_keys=True).encode()
-            durable.write_folder(self.path(step), {VALUE: content}, {"step": step})
+            durable.write_folder(self.path(step), {VALUE: json_bytes(make())}, {"step": step})
 
         self.once(step, write)
-        return json.loads(bytes(self.file(step, VALUE)))
+        return self.json(step, VALUE)
 
     def pieces(self, step: str, items: Sequence[T], size: int, make: Callable[[Sequence[T]], list[Any]]) -> list[Any]:
         """`make` of all items, `size` at a time, each part kept in `work` as JSON, so that what is done is not done again."""
@@ -81,10 +85,10 @@ class Run:
             results += json.loads(path.read_text("utf-8"))
         return results
 
-    def file(self, step: str, name: str) -> memoryview:
-        """A file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
+    def json(self, step: str, name: str) -> Any:
+        """A JSON file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
         try:
-            return durable.read_folder(self.path(step))[1][name]
+            return json.loads(bytes(durable.read_folder(self.path(step))[1][name]))
         except (Damaged, KeyError) as error:
             raise Damaged(f"{error} Remove {self.path(step)} and run again: the step is made anew.") from error
 

@@ -1,0 +1,80 @@
+"""Headings of Markdown and HTML, and the questions of a text that is written as questions and answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
+_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
+_UNDERLINE = re.compile(r"[ ]{0,3}(=+|-+)[ \t]*$")
+_MARKS = r"[ \t>*_#-]*"
+_ASKED = re.compile(
+    rf"^{_MARKS}(?:Q|Question|问题?|問題?)[ \t]?\d{{0,4}}[ \t]?[:：][*_ \t]*([^\n]{{1,400}}?)[*_ \t]*"
+    rf"(?:\s*\n{_MARKS}|\s)(?:A|Answer|答案?|回答)[ \t]?\d{{0,4}}[ \t]?[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def markdown_headings(text: str) -> Iterator[str]:
+    """The headings of Markdown in order (CommonMark 4.2, and 4.3 for paragraphs of one line), not those in fenced code."""
+    fence, before, previous = "", "", ""
+    for line in _FRONT_MATTER.sub("", text).splitlines():
+        if opened := _FENCE.match(line):
+            fence = "" if fence == opened[1] else fence or opened[1]
+        elif not fence:
+            if heading := _HEADING.match(line):
+                yield heading[1]
+            elif previous.strip() and not before.strip() and not _HEADING.match(previous) and _UNDERLINE.match(line):
+                yield previous.strip()
+        before, previous = ("", "") if fence else (previous, line)
+
+
+def html_headings(page: str) -> Iterator[str]:
+    """The texts of h1 to h6 in order, white space collapsed."""
+    reader = _Headings()
+    reader.feed(page)
+    reader.close()
+    yield from reader.found
+
+
+def asked_in(text: str) -> Iterator[str]:
+    """The questions of lines `Q: ...` that an `A: ...` follows, in the same line or the next (in Chinese 问 and 答)."""
+    yield from (match[1] for match in _ASKED.finditer(text))
+
+
+class _Headings(HTMLParser):
+    """Collects the text inside of h1 to h6; a heading that is never closed ends where the next begins."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+        self._open: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's own signature
+        if _is_heading(tag):
+            self._end()
+            self._open = []
+
+    def handle_endtag(self, tag: str) -> None:
+        if _is_heading(tag):
+            self._end()
+
+    def handle_data(self, data: str) -> None:
+        if self._open is not None:
+            self._open.append(data)
+
+    def close(self) -> None:
+        super().close()
+        self._end()
+
+    def _end(self) -> None:
+        if self._open is not None and (text := " ".join("".join(self._open).split())):
+            self.found.append(text)
+        self._open = None
+
+
+def _is_heading(tag: str) -> bool:
+    return len(tag) == 2 and tag[0] == "h" and tag[1] in "123456"

@@ -1,0 +1,201 @@
+"""The loop, in the order in which its steps run: every function is a step that is made once and found again.
+
+questions -> candidates -> cross-encoders by fold -> scores -> kinds            mined rows
+mined rows -> cross-encoder; combination as teacher -> bi-encoder               models
+held-out questions -> weights of the stages                                     weights
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bicross import durable
+from bicross.data.examples import mined_bytes, read_mined
+from bicross.data.near_duplicates import likeness
+from bicross.mining.audit import audit
+from bicross.mining.candidates import find
+from bicross.mining.denoise import mark_duplicates, random_negatives, score, sort, threshold, with_scores
+from bicross.mining.page import page
+from bicross.mining.sampling import NEGATIVES, RAW, examples
+from bicross.models import registry
+from bicross.opened import OpenCollection
+from bicross.protocols import Scorer
+from bicross.records import Example, Mined, Qrels, Query
+from bicross.searchers.stopwatch import Stopwatch
+from bicross.settings import SearchSettings, TuneSettings
+from bicross.training.bi_encoder import train_bi_encoder
+from bicross.training.cross_encoder import train_cross_encoder
+from bicross.training.surgery import average
+from bicross.tuning.plan import Plan
+from bicross.tuning.rows import TEACHER, first_candidates, of_folds, teach
+from bicross.tuning.run import Run, json_bytes
+
+Progress = Callable[[str, int, int], None]
+FOLDS = 2  # each model scores the questions that it was not trained on; two cost no more training than one model on all
+SCORED = 50  # questions whose pairs are scored between two marks of what is done
+MINED, AUDIT, PAGE = "mined.jsonl", "audit.json", "audit.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the steps work on. `queries` are the training questions, `fold_of` their folds; `encoder` and `reranker` the base models."""
+
+    run: Run
+    plan: Plan
+    settings: TuneSettings
+    queries: Sequence[Query]
+    qrels: Qrels
+    fold_of: Mapping[str, int]
+    encoder: Path
+    reranker: Path
+    progress: Progress
+
+
+def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
+    """Candidates of both searches, scored by cross-encoders that did not train on the question, and sorted. Written with the audit."""
+    step = f"{number}-mined"
+
+    def make() -> None:
+        scored = _scored(task, number, _candidates(task, number, collection))
+        kinds: list[Mined] = []
+        for fold in range(FOLDS):  # the models of two folds need not share a scale
+            inside = of_folds(scored, task.fold_of, fold, inside=True)
+            limit = threshold(inside, task.settings.mine.quantile)
+            kinds += sort(inside, task.settings.mine, likeness, limit)
+        found = audit(kinds, task.settings.seed)
+        files = {MINED: mined_bytes(kinds), AUDIT: json_bytes(asdict(found)), PAGE: page(found).encode()}
+        durable.write_folder(task.run.path(step), files, {"step": step})
+
+    task.run.once(step, make)
+    return read_mined(task.run.path(step) / MINED)
+
+
+def train_rerankers(task: Task, number: int, mined: Sequence[Mined]) -> Path:
+    """The cross-encoder: the mean of the folds' models, trained further on denoised negatives where the plan has a second epoch."""
+    mean = _average(task, f"{number}-cross-encoder-mean", [_fold_reranker(task, number, fold) for fold in range(FOLDS)])
+    more = task.plan.cross_encoder_epochs - 1
+    if not more:
+        return mean
+    epochs = [_groups(task, mined, NEGATIVES, FOLDS + epoch) for epoch in range(more)]
+    return _cross_encoder(task, f"{number}-cross-encoder", epochs, mean)
+
+
+def train_encoders(task: Task, number: int, mined: Sequence[Mined], base: Path) -> tuple[Path, list[Path]]:
+    """The bi-encoder, and those of the folds: each learns from the negatives and the teacher's scores of the other folds' questions;
+    their mean is trained further on all questions."""
+    taught, _ = teach(mined)
+    folds = [
+        _bi_encoder(task, f"{number}-bi-encoder-{fold}", [_rows(task, of_folds(taught, task.fold_of, fold, inside=False), fold)], base)
+        for fold in range(FOLDS)
+    ]
+    mean = _average(task, f"{number}-bi-encoder-mean", folds)
+    more = task.plan.bi_encoder_epochs - 1
+    if not more:
+        return mean, folds
+    epochs = [_rows(task, taught, FOLDS + epoch) for epoch in range(more)]
+    return _bi_encoder(task, f"{number}-bi-encoder", epochs, mean), folds
+
+
+def fold_scorer(task: Task, number: int, fold: int) -> Scorer:
+    """The cross-encoder that was not trained on the questions of the fold."""
+    return registry.load_reranker(str(_fold_reranker(task, number, fold)))
+
+
+def _candidates(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
+    """What lexical and dense search find, near-duplicates of answers marked, and random documents beside them."""
+    step = f"{number}-candidates"
+
+    def make() -> None:
+        searchers = {name: collection.searcher(SearchSettings(stage=name), Stopwatch()) for name in ("lexical", "dense")}
+        settings = task.settings.mine
+        source = {"documents": task.run.folder.name, "encoder": collection.facts.encoder, "round": number, "seed": settings.seed}
+        rows: list[Mined] = []
+        with collection.snapshot():
+            for row in find(task.queries, task.qrels, searchers, collection.corpus, collection.encoder(), settings, source):
+                rows.append(row)
+                task.progress("finding candidates", len(rows), len(task.queries))
+        rows = first_candidates(rows, task.plan.candidates)
+        pool = sorted({one.doc_id: one.text for row in rows for one in row.candidates}.items())
+        rows = mark_duplicates(random_negatives(rows, pool, settings, likeness), settings, likeness)
+        durable.write_folder(task.run.path(step), {MINED: mined_bytes(rows)}, {"step": step})
+
+    task.run.once(step, make)
+    return read_mined(task.run.path(step) / MINED)
+
+
+def _scored(task: Task, number: int, mined: Sequence[Mined]) -> list[Mined]:
+    """Every candidate with the score of the cross-encoder that was not trained on its question."""
+    rows: list[Mined] = []
+    for fold in range(FOLDS):
+        _train_fold_reranker(task, number, fold, mined)
+    for fold in range(FOLDS):
+        inside, step = of_folds(mined, task.fold_of, fold, inside=True), f"{number}-scores-{fold}"
+
+        def make(inside: Sequence[Mined] = inside, step: str = step, fold: int = fold) -> None:
+            scorer, done = fold_scorer(task, number, fold), 0
+
+            def part(some: Sequence[Mined]) -> list[Any]:
+                nonlocal done
+                done += len(some)
+                found = [[one.scores["rerank"] for one in (*row.positives, *row.candidates)] for row in score(some, scorer)]
+                task.progress("scoring candidates", done, len(inside))
+                return [scorer.fingerprint, *found]
+
+            pieces = task.run.pieces(step, inside, SCORED, part)
+            durable.write_folder(task.run.path(step), {"scores.json": json_bytes(pieces)}, {"step": step})
+
+        task.run.once(step, make)
+        rows += _with_scores(inside, task.run.json(step, "scores.json"))
+    return rows
+
+
+def _train_fold_reranker(task: Task, number: int, fold: int, mined: Sequence[Mined]) -> None:
+    outside = of_folds(mined, task.fold_of, fold, inside=False)
+    _cross_encoder(task, _fold_reranker(task, number, fold).name, [_groups(task, outside, RAW, fold)], task.reranker)
+
+
+def _fold_reranker(task: Task, number: int, fold: int) -> Path:
+    return task.run.path(f"{number}-cross-encoder-{fold}")
+
+
+def _groups(task: Task, mined: Sequence[Mined], kinds: Sequence[str], draw: int) -> list[Example]:
+    """Rows for the cross-encoder: an answer, its negatives, one of them from far off."""
+    rows = examples(mined, task.plan.cross_encoder_negatives, task.settings.seed + draw, kinds, randoms=1)
+    return [row for row in rows if row.negatives]
+
+
+def _rows(task: Task, mined: Sequence[Mined], draw: int) -> list[Example]:
+    rows = examples(mined, task.plan.bi_encoder_negatives, task.settings.seed + draw, teacher=TEACHER)
+    return [row for row in rows if row.negatives]
+
+
+def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
+    updates = {"frozen_layers": task.plan.frozen_layers, "seed": task.settings.seed, "epochs": len(epochs)}
+    settings = task.settings.cross_encoder.model_copy(update=updates)
+    into = task.run.path(step)
+    task.run.once(step, lambda: train_cross_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
+    return into
+
+
+def _bi_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
+    updates = {"frozen_layers": task.plan.frozen_layers, "seed": task.settings.seed, "epochs": len(epochs)}
+    settings = task.settings.bi_encoder.model_copy(update=updates)
+    into = task.run.path(step)
+    task.run.once(step, lambda: train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
+    return into
+
+
+def _average(task: Task, step: str, models: Sequence[Path]) -> Path:
+    into = task.run.path(step)
+    task.run.once(step, lambda: average(models, [1 / len(models)] * len(models), into, {"mean of": [model.name for model in models]}))
+    return into
+
+
+def _with_scores(mined: Sequence[Mined], pieces: Sequence[Any]) -> list[Mined]:
+    """The rows with the scores that were kept: lists, one a row, with the scorer's fingerprint between the parts."""
+    fingerprint = next(piece for piece in pieces if isinstance(piece, str))
+    lists = (piece for piece in pieces if not isinstance(piece, str))
+    return [with_scores(row, scores, fingerprint) for row, scores in zip(mined, lists, strict=True)]

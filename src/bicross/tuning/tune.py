@@ -1,0 +1,286 @@
+"""`tune` from beginning to end: the plan, the rounds, the measurement, the verdict, the promotion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Any
+
+from bicross.collection.store import Collection, Facts
+from bicross.data.splits import folds
+from bicross.errors import InputError
+from bicross.evaluation.metrics import means, per_query
+from bicross.models import names, registry
+from bicross.opened import OpenCollection
+from bicross.results import Tuned
+from bicross.searchers.weights import Weights
+from bicross.settings import TuneSettings
+from bicross.training.speed import training_rate
+from bicross.training.surgery import average
+from bicross.tuning.fitting import fit_weights
+from bicross.tuning.loop import FOLDS, MINED, Progress, Task, mine, train_encoders, train_rerankers
+from bicross.tuning.measure import GENERAL_SETS, at_depth, general_qrels, general_run, side_by_side
+from bicross.tuning.plan import STANDARD, Plan, World, as_json, choose, tokens_a_second
+from bicross.tuning.promote import model_name, promote
+from bicross.tuning.questions import Questions, inputs_of
+from bicross.tuning.run import Run
+from bicross.upsert import fill
+
+FOLDER = "tuning"  # in the collection
+SAMPLE = 96  # passages on which rates are measured
+MEASURED = 4.0  # seconds for each rate
+MERGES = (0.75, 0.5)  # shares of the tuned weights that are tried where the tuned encoder forgets
+
+
+def tune(path: Path, questions: Questions, settings: TuneSettings, dry_run: bool, progress: Progress) -> Tuned:
+    """Run the loop, or go on with it where it was interrupted; the same questions and settings find the same run again.
+
+    Raises:
+        InputError: models that cannot be trained, or a budget that is too short. Locked: another process writes to the collection.
+    """
+    with OpenCollection(path) as collection:
+        inputs = inputs_of(collection, questions, settings)
+        if (done := _finished(path / FOLDER, inputs, collection.facts)) is not None:
+            return done
+        run, depth = Run.of(path / FOLDER, inputs), settings.depth or collection.weights.depth
+        if dry_run:
+            return _dry(questions, _plan(collection, questions, settings, depth, True, progress), run)
+        planned = run.value("plan", lambda: _plan(collection, questions, settings, depth, False, progress))
+        run.value("inputs", lambda: inputs)
+        task = _task(run, planned["plan"], settings, questions, collection, progress)
+        models, weights = _rounds(task, collection, depth)
+        with _trial(task, path, models, weights) as trial:
+            dev = run.value("dev", lambda: _measured(collection, trial, questions, depth, settings, progress))
+        outcome = run.value("outcome", lambda: _outcome(path, task, models, weights, dev, questions, planned, inputs, depth))
+    run.tidy(keep=set())
+    return _tuned(outcome, run)
+
+
+def _rounds(task: Task, collection: OpenCollection, depth: int) -> tuple[dict[str, Path], Weights]:
+    """The models of the last round, and their weights. Each round mines from scratch with the models of the round before."""
+    models: dict[str, Path] = {"encoder": task.encoder, "reranker": task.reranker}
+    weights = collection.weights
+    for number in range(1, task.plan.rounds + 1):
+        if number == 1:
+            mined = mine(task, number, collection)
+        else:
+            with _trial(task, collection.path, models, weights) as trial:
+                mined = mine(task, number, trial)
+        reranker = train_rerankers(task, number, mined)
+        encoder, encoders = train_encoders(task, number, mined, models["encoder"])
+        models = {"encoder": _merged(task, number, encoder), "reranker": reranker}
+        weights = Weights.of(fit_weights(task, number, mined, encoders, collection.weights, depth)["weights"])
+    return models, weights
+
+
+def _task(
+    run: Run, plan: Mapping[str, Any], settings: TuneSettings, questions: Questions, collection: OpenCollection, progress: Progress
+) -> Task:
+    chosen = Plan(**plan)
+    train = questions.train
+    if chosen.questions < 1:
+        count = max(2 * FOLDS, round(chosen.questions * len(train)))
+        train = Random(settings.seed).sample(train, min(count, len(train)))
+    encoder, reranker = (_folder(name, collection.path) for name in (collection.facts.encoder, collection.facts.reranker))
+    fold_of = folds(train, FOLDS, settings.seed)
+    return Task(run, chosen, settings, train, questions.qrels, fold_of, encoder, reranker, progress)
+
+
+def _folder(name: str, collection: Path) -> Path:
+    """The folder of a model that can be trained. Raises InputError for one without weights in safetensors."""
+    folder = registry.find(names.located(name, collection))
+    if not any(folder.root.rglob("*.safetensors")):
+        raise InputError(f"{folder.root} has no model.safetensors, so it cannot be trained; use a model with weights.")
+    return folder.root
+
+
+def _merged(task: Task, number: int, encoder: Path) -> Path:
+    """The tuned encoder, or its mean with the base where it forgets more of the general questions than the gate allows.
+
+    Linear interpolation with the base (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"); the largest share that does.
+    """
+
+    limit, sets = task.settings.gate.general_limit, GENERAL_SETS
+
+    def quality(model: Path) -> dict[str, float]:
+        loaded = registry.load_encoder(str(model))
+        return {name: means(per_query(["nDCG@10"], general_qrels(name), general_run(loaded, name)))["nDCG@10"] for name in sets}
+
+    def mixed(share: float) -> Path:
+        into = task.run.path(f"{number}-merged-{share}")
+        task.run.once(into.name, lambda: average([encoder, task.encoder], [share, 1 - share], into, {"share": share}))
+        return into
+
+    def choose_share() -> dict[str, Any]:
+        base, share = quality(task.encoder), 1.0
+        tried = {share: quality(encoder)}
+        for smaller in MERGES:
+            if max(base[name] - tried[share][name] for name in sets) <= limit:
+                break
+            share = smaller
+            tried[share] = quality(mixed(share))
+        return {"share": share, "base": base, "tried": {str(key): value for key, value in tried.items()}}
+
+    share = task.run.value(f"{number}-merge", choose_share)["share"]
+    return encoder if share == 1.0 else mixed(share)
+
+
+def _trial(task: Task, path: Path, models: Mapping[str, Path], weights: Weights) -> OpenCollection:
+    """The collection as it would be with the new models: their space is filled beside the active one, which goes on answering."""
+    encoder = registry.load_encoder(str(models["encoder"]))
+    with Collection.write(path) as writer:
+        writer.register_space(encoder.space, f"{names.MODELS}/{model_name('encoder', models['encoder'])}")
+        fill(writer, encoder, task.progress)
+        facts = Facts(str(models["encoder"]), str(models["reranker"]), writer.facts.passage_tokens, weights.as_json())
+    return OpenCollection(path, trial=(facts, encoder.space))
+
+
+def _measured(
+    old: OpenCollection, new: OpenCollection, questions: Questions, depth: int, settings: TuneSettings, progress: Progress
+) -> dict[str, Any]:
+    qrels = {query.id: questions.qrels[query.id] for query in questions.dev}
+    found, decision = side_by_side(at_depth(old, depth), at_depth(new, depth), questions.dev, qrels, depth, settings.gate, progress)
+    return {"dev": found, "decision": asdict(decision)}
+
+
+def _outcome(
+    path: Path,
+    task: Task,
+    models: Mapping[str, Path],
+    weights: Weights,
+    dev: Mapping[str, Any],
+    questions: Questions,
+    planned: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    depth: int,
+) -> dict[str, Any]:
+    """Promote or refuse, and what `tune` prints."""
+    run, decision = task.run, dev["decision"]
+    audit = run.json(f"{task.plan.rounds}-mined", "audit.json")
+    brief = {name: audit[name] for name in ("questions", "positives", "kinds", "thresholds", "auc", "leak", "without_hard", "remarks")}
+    fitted = run.json(f"{task.plan.rounds}-weights", "value.json")
+    lineage = {
+        **inputs,
+        **dev,
+        "plan": planned["plan"],
+        "audit": brief,
+        "depth": depth,
+        "mined": str(run.path(f"{task.plan.rounds}-mined") / MINED),
+    }
+    with Collection.write(path) as writer:
+        if decision["promoted"]:
+            encoder = registry.load_encoder(str(models["encoder"]))
+            fill(writer, encoder, task.progress)  # what was indexed since
+            facts = promote(writer, models, encoder.space, weights, lineage)
+            kept = {"bi_encoder": facts.encoder, "cross_encoder": facts.reranker}
+        else:
+            facts = writer.facts
+            writer.prune()
+            kept = {}
+    return {
+        "questions": {"train": len(task.queries), "dev": len(questions.dev)},
+        "plan": planned["plan"],
+        "estimated_seconds": planned["seconds"],
+        "audit": brief,
+        "weights": fitted,
+        "dev": dev["dev"],
+        "difference": decision["comparison"]["difference"],
+        "confidence": decision["comparison"]["confidence"],
+        "promoted": decision["promoted"],
+        "reason": decision["reason"],
+        "guards": decision["guards"],
+        "warnings": decision["warnings"],
+        "models": kept,
+        "skipped": [asdict(skip) for skip in questions.skipped],
+        "facts": asdict(facts),
+        "inputs": dict(inputs),
+    }
+
+
+def _finished(runs: Path, inputs: Mapping[str, Any], facts: Facts) -> Tuned | None:
+    """The run of the same questions and settings that made the collection what it is now, or that was refused."""
+    made = ("data", "settings", "seed")
+    for folder in sorted(runs.glob("*/outcome")):
+        run = Run(folder.parent)
+        outcome = run.json("outcome", "value.json")
+        same = all(outcome["inputs"][name] == inputs[name] for name in made)
+        if same and outcome["facts"] == asdict(facts):
+            return _tuned(outcome, run)
+    return None
+
+
+def _tuned(outcome: Mapping[str, Any], run: Run) -> Tuned:
+    stages = run.seconds()
+    known = {field.name for field in fields(Tuned)}
+    return Tuned(
+        **{name: value for name, value in outcome.items() if name in known},
+        stages=stages,
+        run=str(run.folder),
+        seconds=sum(stages.values()),
+    )
+
+
+def _dry(questions: Questions, planned: Mapping[str, Any], run: Run) -> Tuned:
+    counts = {"train": len(questions.train), "dev": len(questions.dev)}
+    return Tuned(
+        counts, planned["plan"], planned["seconds"], planned["estimates"], {}, {}, {}, None, None, False,
+        "a dry run: nothing was done", (), (), {}, str(run.folder), 0.0, questions.skipped,
+    )  # fmt: skip
+
+
+def _plan(
+    collection: OpenCollection, questions: Questions, settings: TuneSettings, depth: int, measured: bool, progress: Progress
+) -> dict[str, Any]:
+    """{"plan", "estimates", "seconds", "world"}; rates are measured where a budget, or a dry run, asks for them."""
+    if settings.budget is None and not measured:
+        fixed = replace(STANDARD, rounds=settings.rounds or STANDARD.rounds)
+        return {"plan": asdict(fixed), "estimates": {}, "seconds": None, "world": None}
+    world = _world(collection, questions, settings, depth, progress)
+    return as_json(choose(world, settings.budget, settings.rounds), world)
+
+
+def _world(collection: OpenCollection, questions: Questions, settings: TuneSettings, depth: int, progress: Progress) -> World:
+    encoder, reranker = collection.encoder(), collection.reranker()
+    passages = collection.view.sample(SAMPLE)
+    asked = [query.text for query in questions.train[:SAMPLE]]
+
+    def count(text: str) -> int:
+        return len(encoder.tokenizer.encode(text).ids)
+
+    progress("measuring rates", 0, 3)
+
+    def encode() -> int:
+        encoder.encode_documents(passages)
+        return sum(map(count, passages))
+
+    pairs = [(asked[place % len(asked)], text) for place, text in enumerate(passages)]
+
+    def score() -> int:
+        reranker.score(pairs)
+        return sum(count(query) + count(text) for query, text in pairs)
+
+    encoding = tokens_a_second(encode, MEASURED, time.perf_counter)
+    progress("measuring rates", 1, 3)
+    scoring = tokens_a_second(score, MEASURED, time.perf_counter)
+    progress("measuring rates", 2, 3)
+    base = _folder(collection.facts.encoder, collection.path)
+    training = training_rate(base, passages, settings.bi_encoder.max_tokens, MEASURED)
+    progress("measuring rates", 3, 3)
+    folder = registry.find(names.located(collection.facts.encoder, collection.path))
+    return World(
+        questions=len(questions.train),
+        answers=sum(grade > 0 for query in questions.train for grade in questions.qrels[query.id].values()),
+        passages=Collection.open(collection.path).status().passages,
+        dev=len(questions.dev),
+        depth=depth,
+        layers=int(folder.config.get("num_hidden_layers", 1)),
+        question_tokens=fmean(map(count, asked)),
+        passage_tokens=fmean(map(count, passages)),
+        encoding=encoding,
+        scoring=scoring,
+        training=training,
+    )
