@@ -70,7 +70,7 @@ def test_what_a_terminal_would_obey_is_replaced(capsys: pytest.CaptureFixture[st
 
 
 def test_skips_are_fit_to_print(capsys: pytest.CaptureFixture[str]) -> None:
-    show.out((Skip("a\x1b", "holds \u2066"),), False, show._skips)
+    show.out((Skip("a\x1b", "holds \u2066"),), False, show.skips)
     assert capsys.readouterr().out == "1 skipped:\n  a\ufffd: holds \ufffd\n"
 
 

@@ -7,11 +7,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bicross import __version__
+from bicross.cli import tuning
+from bicross.cli.options import (
+    AtCollection,
+    DepthFlag,
+    Encoder,
+    IdColumn,
+    Json,
+    QrelsFlag,
+    Queries,
+    Reranker,
+    Source,
+    StageFlag,
+    TextColumn,
+    TitleColumn,
+    Tokens,
+    depth_of,
+    settings_of,
+)
 from bicross.errors import BicrossError, InputError
 
 INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C
@@ -24,22 +42,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The models: the pair that ships with Bicross, and any folder.")
 app.add_typer(models_app, name="models")
-
-Source = Annotated[list[Path], typer.Argument(help="A folder of .txt .md .html files, a JSONL, CSV or TSV file, or a BEIR folder.")]
-AtCollection = Annotated[Path, typer.Argument(metavar="COLLECTION", help="The collection's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
-IdColumn = Annotated[str | None, typer.Option(help="The column of JSONL or CSV that holds the id.")]
-TextColumn = Annotated[str | None, typer.Option(help="The column that holds the text.")]
-TitleColumn = Annotated[str | None, typer.Option(help="The column that holds the title.")]
-Encoder = Annotated[str | None, typer.Option(help="A bi-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
-Reranker = Annotated[
-    str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")
-]
-Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
-DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
-StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
-Queries = Annotated[Path, typer.Option(help="Questions: JSONL, CSV, TSV or a BEIR folder.")]
-QrelsFlag = Annotated[Path, typer.Option("--qrels", help="Their known answers: BEIR TSV or TREC qrels.")]
 
 
 def _say_version(asked: bool) -> None:
@@ -72,7 +74,7 @@ def index(
     from bicross.cli import show
     from bicross.cli.progress import bar
 
-    settings = _settings(
+    settings = settings_of(
         "IndexSettings",
         encoder=encoder,
         reranker=reranker,
@@ -100,7 +102,7 @@ def inspect(
     from bicross.cli.progress import bar
 
     columns = {"id": id_column, "text": text_column, "title": title_column}
-    settings = _settings("IndexSettings", encoder=encoder, passage_tokens=passage_tokens, columns=columns)
+    settings = settings_of("IndexSettings", encoder=encoder, passage_tokens=passage_tokens, columns=columns)
     with bar() as progress:
         found = pipeline.inspect(sources, settings, progress)
     show.out(found, as_json, show.inspected)
@@ -119,7 +121,7 @@ def search(
     from bicross import pipeline
     from bicross.cli import show
 
-    settings = _settings("SearchSettings", k=k, depth=_depth(depth), stage=stage)
+    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
     show.out(pipeline.search(collection, questions, settings), as_json, show.answered)
 
 
@@ -141,8 +143,8 @@ def evaluate(
     from bicross.cli.progress import bar
     from bicross.settings import parse_measure_names
 
-    settings = _settings("SearchSettings", k=k, depth=_depth(depth), stage=stage)
-    measuring = _settings("EvaluateSettings", measures=parse_measure_names(measures))
+    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
+    measuring = settings_of("EvaluateSettings", measures=parse_measure_names(measures))
     with bar() as progress:
         found = pipeline.evaluate(collection, queries, qrels, settings, measuring, run, progress)
     show.out(found, as_json, show.evaluated)
@@ -259,27 +261,7 @@ def export(
     show.out(pipeline.export(model, into), as_json, show.fields)
 
 
-def _settings(kind: str, **values: Any) -> Any:
-    """A settings object; what is wrong with a value is said in one line."""
-    from pydantic import ValidationError
-
-    from bicross import settings
-
-    try:
-        return getattr(settings, kind)(**values)
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
-            for problem in error.errors()
-        )
-        raise InputError(f"A setting is not what it should be: {found}.") from error
-
-
-def _depth(text: str) -> str | int:
-    try:
-        return text if text == "auto" else int(text)
-    except ValueError as error:
-        raise InputError(f"--depth is {text!r}; expected auto, or a whole number from 0 (no reranking) to 1000.") from error
+app.command()(tuning.tune)
 
 
 def _check_arguments() -> None:

@@ -34,9 +34,9 @@ def indexed(done: Indexed) -> Iterable[str]:
     """What `index` and `reembed` did."""
     yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"
     rate = f"{done.documents_per_second:.1f} documents/s"
-    yield f"{done.embedded} texts embedded, {_time(done.seconds)} ({rate}), space {done.space.fingerprint[:12]}"
-    yield from _skips(done.truncated, "truncated")
-    yield from _skips(done.skipped)
+    yield f"{done.embedded} texts embedded, {time_of(done.seconds)} ({rate}), space {done.space.fingerprint[:12]}"
+    yield from skips(done.truncated, "truncated")
+    yield from skips(done.skipped)
 
 
 def inspected(found: Inspected) -> Iterable[str]:
@@ -49,9 +49,9 @@ def inspected(found: Inspected) -> Iterable[str]:
         yield f"  up to {power:>7} tokens  {'#' * -(-40 * count // largest):<40} {count}"
     yield "languages: " + ", ".join(f"{tongue} {count}" for tongue, count in found.languages.items() if count)
     yield f"duplicates: {found.duplicates}" + "".join(f"\n  {again} is {first} again" for again, first in found.duplicate_ids)
-    yield f"`bicross index` would take about {_time(found.estimated_seconds)} and {found.estimated_bytes / 1e6:.1f} MB"
-    yield from _skips(found.truncated, "would be truncated")
-    yield from _skips(found.skipped)
+    yield f"`bicross index` would take about {time_of(found.estimated_seconds)} and {found.estimated_bytes / 1e6:.1f} MB"
+    yield from skips(found.truncated, "would be truncated")
+    yield from skips(found.skipped)
 
 
 def answered(answers: Answers) -> Iterable[str]:
@@ -80,12 +80,12 @@ def evaluated(found: Evaluated) -> Iterable[str]:
         low, high = found.confidence[name]
         yield f"  {name:<10} {value:.4f}  [{low:.4f}, {high:.4f}]   best possible after recall {found.ceiling[name]:.4f}"
     if found.latency:
-        yield "one question alone: " + ", ".join(f"{name} {_time(seconds)}" for name, seconds in found.latency.items())
+        yield "one question alone: " + ", ".join(f"{name} {time_of(seconds)}" for name, seconds in found.latency.items())
     yield f"all questions: {_times(found.seconds)}"
     if found.unknown:
         named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
         yield f"{len(found.unknown)} judged documents are not in the collection; those judged relevant count as misses: {named}"
-    yield from _skips(found.skipped)
+    yield from skips(found.skipped)
 
 
 def deleted(done: Deleted) -> Iterable[str]:
@@ -98,7 +98,7 @@ def deleted(done: Deleted) -> Iterable[str]:
 def rolled_back(done: RolledBack) -> Iterable[str]:
     """What `rollback` did."""
     yield f"encoder {done.encoder}, reranker {done.reranker}"
-    yield f"{done.embedded} texts embedded, {_time(done.seconds)}, space {done.space.fingerprint[:12]}"
+    yield f"{done.embedded} texts embedded, {time_of(done.seconds)}, space {done.space.fingerprint[:12]}"
 
 
 def verified(found: Findings) -> Iterable[str]:
@@ -161,10 +161,10 @@ def _job(job: Job) -> str:
 
 def _times(seconds: Mapping[str, float]) -> str:
     order = [*(stage for stage in STAGES if stage in seconds), *(stage for stage in seconds if stage not in STAGES)]
-    return ", ".join(f"{stage} {_time(seconds[stage])}" for stage in order)
+    return ", ".join(f"{stage} {time_of(seconds[stage])}" for stage in order)
 
 
-def _time(seconds: float) -> str:
+def time_of(seconds: float) -> str:
     """To about two digits, in the unit that suits."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
@@ -179,7 +179,8 @@ def _stages(hit: Hit) -> str:
     return f"{chance}score {hit.score:.3f}   {'  '.join(parts)}"
 
 
-def _skips(skipped: tuple[Skip, ...], what: str = "skipped") -> Iterable[str]:
+def skips(skipped: tuple[Skip, ...], what: str = "skipped") -> Iterable[str]:
+    """How many were left out, and the first of them by name."""
     if skipped:
         yield f"{len(skipped)} {what}:"
         yield from (f"  {skip.id}: {skip.reason}" for skip in skipped[:NAMED])

@@ -1,0 +1,50 @@
+"""Arguments and flags that several verbs share, and how flags become settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bicross.errors import InputError
+
+Source = Annotated[list[Path], typer.Argument(help="A folder of .txt .md .html files, a JSONL, CSV or TSV file, or a BEIR folder.")]
+AtCollection = Annotated[Path, typer.Argument(metavar="COLLECTION", help="The collection's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+IdColumn = Annotated[str | None, typer.Option(help="The column of JSONL or CSV that holds the id.")]
+TextColumn = Annotated[str | None, typer.Option(help="The column that holds the text.")]
+TitleColumn = Annotated[str | None, typer.Option(help="The column that holds the title.")]
+Encoder = Annotated[str | None, typer.Option(help="A bi-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")]
+Reranker = Annotated[
+    str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")
+]
+Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
+DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
+StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
+Queries = Annotated[Path, typer.Option(help="Questions: JSONL, CSV, TSV or a BEIR folder.")]
+QrelsFlag = Annotated[Path, typer.Option("--qrels", help="Their known answers: BEIR TSV or TREC qrels.")]
+
+
+def settings_of(kind: str, **values: Any) -> Any:
+    """A settings object; what is wrong with a value is said in one line."""
+    from pydantic import ValidationError
+
+    from bicross import settings
+
+    try:
+        return getattr(settings, kind)(**values)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+            for problem in error.errors()
+        )
+        raise InputError(f"A setting is not what it should be: {found}.") from error
+
+
+def depth_of(text: str) -> str | int:
+    """auto, or a number. Raises InputError."""
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError as error:
+        raise InputError(f"--depth is {text!r}; expected auto, or a whole number from 0 (no reranking) to 1000.") from error

@@ -1,0 +1,35 @@
+"""Results of the training verbs for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bicross.cli.show import skips, time_of
+from bicross.results import Tuned
+
+
+def tuned(found: Tuned) -> Iterable[str]:
+    """The plan, and after a run what it brought and what was decided."""
+    yield f"{found.questions['train']} questions to train on, {found.questions['dev']} to measure with"
+    yield "plan: " + ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in found.plan.items())
+    if not found.dev:
+        yield from (f"  {step:<14} {time_of(seconds)}" for step, seconds in found.stages.items())
+        yield f"in all about {time_of(found.estimated_seconds or 0)}; {found.reason}"
+        return
+    kinds = found.audit["kinds"]
+    yield "mined: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count and kind != "unsorted")
+    yield from (f"  note: {remark}" for remark in found.audit["remarks"])
+    yield f"{'nDCG@10':<8} {'before':>8} {'after':>8} {'difference':>11}  interval"
+    for stage, measures in found.dev["before"].items():
+        paired = found.dev["difference"][stage]
+        low, high = paired["confidence"]
+        after = found.dev["after"][stage]["nDCG@10"]
+        yield f"{stage:<8} {measures['nDCG@10']:>8.4f} {after:>8.4f} {paired['difference']:>+11.4f}  [{low:+.4f}, {high:+.4f}]"
+    yield "weights: " + ", ".join(f"{name} {value:.3f}" for name, value in found.weights["weights"]["combination"].items())
+    yield f"{'promoted' if found.promoted else 'not promoted'}: {found.reason}"
+    for guard in found.guards:
+        yield f"  {'passed' if guard['passed'] else 'FAILED'}: {guard['name']} {guard['before']:.4f} -> {guard['after']:.4f}"
+    yield from (f"  warning: {warning}" for warning in found.warnings)
+    yield from (f"{kind.replace('_', '-')}: {name}" for kind, name in found.models.items())
+    yield f"{time_of(found.seconds)}; everything that was measured is in {found.run}"
+    yield from skips(found.skipped)
