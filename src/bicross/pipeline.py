@@ -23,6 +23,7 @@ from bicross.data.inspection import inspect_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
 from bicross.data.trec import check_run_path, read_runs, write_run
+from bicross.data.unlabelled import make
 from bicross.errors import SpaceMismatch
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
@@ -31,7 +32,7 @@ from bicross.evaluation.report import report
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Document, Run, Skip, reading
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack, Tuned
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, Questions, RolledBack, Tuned
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import (
@@ -40,6 +41,7 @@ from bicross.settings import (
     STARTER_RERANKER,
     EvaluateSettings,
     IndexSettings,
+    QuestionSettings,
     SearchSettings,
     TuneSettings,
 )
@@ -340,6 +342,20 @@ def evaluate(
         unknown=unknown,
         skipped=tuple(skipped),
     )
+
+
+def questions(
+    sources: Sequence[Path],
+    into: Path,
+    settings: QuestionSettings = QuestionSettings(),
+    queries_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Questions:
+    """Make questions for `tune` where none has a known answer: out of headings and titles, by an endpoint, or of click logs."""
+    start = time.perf_counter()
+    made = make(sources, into, settings, queries_path, dry_run, progress)
+    return Questions.of(settings.source, made.pairs, made.cost, not dry_run, time.perf_counter() - start)
 
 
 def tune(

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bicross.data.inspection import Lengths
+from bicross.data.pairs import Pairs
 from bicross.records import Hit, Ranking, Skip, Space
+
+SAMPLE = 5  # questions that `questions` shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,37 @@ class Inspected:
     truncated: tuple[Skip, ...]
     estimated_seconds: float
     estimated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """`questions`: how many questions and answers by part (train, dev), a few of them, and what was left out, by reason.
+
+    `cost` is what an endpoint was asked, or in a dry run would be: requests and about how many tokens. `written` is false in a dry run.
+    """
+
+    source: str
+    questions: Mapping[str, int]
+    answers: Mapping[str, int]
+    samples: tuple[Mapping[str, Any], ...]
+    left_out: Mapping[str, int]
+    skipped: tuple[Skip, ...]
+    remarks: tuple[str, ...]
+    cost: Mapping[str, int]
+    written: bool
+    seconds: float
+
+    @classmethod
+    def of(cls, source: str, pairs: Pairs | None, cost: Mapping[str, int], written: bool, seconds: float) -> Questions:
+        """The counts of the pairs; None are those that an endpoint was not asked for."""
+        if pairs is None:
+            return cls(source, {}, {}, (), {}, (), (), cost, written, seconds)
+        counts = {part: len(qrels) for part, qrels in pairs.qrels.items()}
+        answers = {part: sum(map(len, qrels.values())) for part, qrels in pairs.qrels.items()}
+        graded = {query: grades for qrels in pairs.qrels.values() for query, grades in qrels.items()}
+        shown = pairs.queries[:: max(1, len(pairs.queries) // SAMPLE)][:SAMPLE]
+        samples = tuple({"text": query.text, "answers": dict(graded[query.id])} for query in shown)
+        return cls(source, counts, answers, samples, pairs.left_out, pairs.skipped, pairs.remarks, cost, written, seconds)
 
 
 @dataclass(frozen=True, slots=True)

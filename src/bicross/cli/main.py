@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import tuning
+from bicross.cli import questions, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -261,6 +261,7 @@ def export(
     show.out(pipeline.export(model, into), as_json, show.fields)
 
 
+app.command()(questions.questions)
 app.command()(tuning.tune)
 
 

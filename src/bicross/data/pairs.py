@@ -58,7 +58,9 @@ def check_empty(into: Path) -> None:
     if into.exists() and not into.is_dir():
         raise InputError(f"Questions cannot be written to {into}: it is no folder. Name a new or an empty folder with --into.")
     if into.is_dir() and (found := sorted(entry.name for entry in into.iterdir())):
-        raise InputError(f"Questions cannot be written to {into}: it holds {found[0]!r} already. Name a new or an empty folder with --into.")
+        raise InputError(
+            f"Questions cannot be written to {into}: it holds {found[0]!r} already. Name a new or an empty folder with --into."
+        )
 
 
 def same(text: str) -> str:

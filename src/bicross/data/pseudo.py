@@ -36,10 +36,9 @@ LONGEST = 200  # characters
 EVERY = 100  # documents between two calls of progress
 KINDS = ("asked", "heading", "title")  # in the order in which a document's are taken
 
-_PARTS = frozenset(
-    "contents, table of contents, references, bibliography, see also, external links, further reading, notes, introduction, index, "
-    "appendix, acknowledgements, acknowledgments, changelog, license, 目录, 参考文献, 参考资料, 相关链接, 外部链接, 注释, 前言, 引言, 附录, "
-    "索引, 致谢, 版权声明".split(", ")
+_PARTS = re.compile(
+    "(table of )?contents|references|bibliography|see also|external links|further reading|notes|introduction|index|appendix|"
+    "acknowledge?ments|changelog|license|目录|参考文献|参考资料|相关链接|外部链接|注释|前言|引言|附录|索引|致谢|版权声明"
 )
 _NUMERALS = "〇零一二两三四五六七八九十百千0-9"
 _ORDINAL = rf"第[{_NUMERALS}]+[编篇卷部章节節条條款项課课回页步](?:之[{_NUMERALS}]+)?"
@@ -52,7 +51,7 @@ _LEADING = re.compile(
     )[\s:：.、)–—-]*""",
     re.VERBOSE | re.IGNORECASE,
 )
-_TRAILING = re.compile(rf"\s*(?:{_ORDINAL})+$")
+_TRAILING = re.compile(rf"\s*(?:{_ORDINAL}|条目[{_NUMERALS}]+)+$")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _EMPHASIS = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)|<[^<>]{1,80}>")
 
@@ -93,16 +92,14 @@ def from_titles(sources: Sequence[Path], settings: QuestionSettings, progress: C
     return _paired(kept, settings, left_out, skipped)
 
 
-def _phrases(
-    document: Document, sources: Sequence[Path], titled: bool, left_out: Counter[str], skipped: list[Skip]
-) -> Iterator[_Phrase]:
+def _phrases(document: Document, sources: Sequence[Path], titled: bool, left_out: Counter[str], skipped: list[Skip]) -> Iterator[_Phrase]:
     """The phrases of a document that are worth looking at, each text once."""
     title, read = " ".join(document.title.split()), None
     found = [("asked", text) for text in asked_in(document.text)] + [("heading", text) for text in _headings(document, sources, skipped)]
     if title and not titled and reading(document.title, document.text) != document.text:
         found.append(("title", title))
     elif title:
-        left_out["titles that models read with the document: copies"] += 1
+        left_out["titles that are read with their document anyway: copies"] += 1
     seen = set[str]()
     for kind, raw in found:
         text = cleaned(raw)
@@ -110,7 +107,7 @@ def _phrases(
             left_out["numbering alone"] += not text
             continue
         seen.add(same(text))
-        if same(text) in _PARTS:
+        if _PARTS.fullmatch(same(text)):
             left_out["name a part that any document has"] += 1
         elif len(text) > LONGEST:
             left_out[f"longer than {LONGEST} characters"] += 1
@@ -127,7 +124,7 @@ def cleaned(raw: str) -> str:
 
 
 def _headings(document: Document, sources: Sequence[Path], skipped: list[Skip]) -> list[str]:
-    """The headings of a text in Markdown, or those of the HTML page that stand as lines in the text extracted from it: navigation does not."""
+    """The headings of a text in Markdown, or those of an HTML page that are lines of the text extracted from it, as navigation is not."""
     if not document.id.lower().endswith((".html", ".htm")):
         return list(markdown_headings(document.text))
     path = next((path for source in sources if (path := _file(source, document.id)) is not None), None)
