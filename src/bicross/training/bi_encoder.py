@@ -8,7 +8,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
@@ -17,8 +16,9 @@ from bicross.errors import InputError
 from bicross.records import Example, LabelledPair
 from bicross.settings import BiEncoderSettings
 from bicross.training.batches import compose
-from bicross.training.fitting import Progress, Trained, fit, keep, reproducible
+from bicross.training.fitting import Progress, Trained, fit, keep, loading, reproducible
 from bicross.training.losses import bi_encoder_loss
+from bicross.training.padding import trim_padding
 from bicross.training.surgery import freeze
 
 Rows = Sequence[Example] | Sequence[LabelledPair]
@@ -41,8 +41,9 @@ def train_bi_encoder(
         model = _load(base, settings)
         stated = model.max_seq_length
         model.max_seq_length = min(settings.max_tokens, stated or LONGEST)
-        for transformer in _transformers(model):
+        for transformer in transformers_of(model):
             freeze(transformer, settings.frozen_layers)
+            trim_padding(transformer)
         columns, distils = _columns(rows, settings)
         sides = {name: "query" if name == "query" else "document" for name in columns if name != "label"}
         done = fit(
@@ -65,7 +66,7 @@ def train_bi_encoder(
 
 def _load(base: Path, settings: BiEncoderSettings) -> Any:
     """The base as it is, or a plain transformer with pooling; with `separate`, one tower for questions and one for documents."""
-    model: Any = SentenceTransformer(str(base), trust_remote_code=False, model_kwargs={"dtype": torch.float32, "use_safetensors": True})
+    model: Any = SentenceTransformer(str(base), **loading())
     if settings.pooling:
         transformer = model[0]
         if isinstance(transformer, Router):
@@ -82,7 +83,8 @@ def _assembled(model: Any, modules: Any) -> Any:
     return SentenceTransformer(modules=modules, prompts=model.prompts, similarity_fn_name=model.similarity_fn_name)
 
 
-def _transformers(model: Any) -> list[Any]:
+def transformers_of(model: Any) -> list[Any]:
+    """The transformers in a sentence-transformers model: one, or one a tower."""
     return [module.model for module in model.modules() if isinstance(module, Transformer)]
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments, losses
 
 from bicross.errors import InputError
 from bicross.records import Example, LabelledPair
 from bicross.settings import CrossEncoderSettings
-from bicross.training.fitting import Progress, Trained, fit, keep, reproducible
+from bicross.training.fitting import Progress, Trained, fit, keep, loading, reproducible
+from bicross.training.padding import trim_padding
 from bicross.training.surgery import freeze, keep_layers
 from bicross.training.teacher import TeacherLoss
 
@@ -50,15 +50,10 @@ def train_cross_encoder(
         rows = [row for epoch in epochs for row in epoch]
     with reproducible(settings.seed):
         labels = 1 + max(int(row.label) for row in rows if isinstance(row, LabelledPair)) if settings.loss == "cross-entropy" else 1
-        model = CrossEncoder(
-            str(base),
-            num_labels=labels,
-            max_length=settings.max_tokens,
-            trust_remote_code=False,
-            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-        )
+        model = CrossEncoder(str(base), num_labels=labels, max_length=settings.max_tokens, **loading())
         kept = keep_layers(model.model.base_model, settings.layers) if settings.layers else None
         freeze(model.model.base_model, settings.frozen_layers)
+        trim_padding(model.model.base_model)
         loss = _loss(model, settings) if teacher is None else TeacherLoss(model, teacher, kept)
         done = fit(
             (CrossEncoderTrainer, CrossEncoderTrainingArguments),

@@ -5,18 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 
 from bicross.models.network import best_precision
+from bicross.training.bi_encoder import transformers_of
+from bicross.training.fitting import loading, reproducible
+from bicross.training.padding import trim_padding
 
-ROWS = 16
+ROWS = 48
 
 
 def training_rate(base: Path, texts: Sequence[str], max_tokens: int, seconds: float = 6.0) -> float:
     """Tokens a second of forward and backward passes through all layers of `base`, padding not counted."""
-    model = SentenceTransformer(str(base), trust_remote_code=False, model_kwargs={"dtype": torch.float32, "use_safetensors": True})
+    with reproducible(0):
+        model: Any = SentenceTransformer(str(base), **loading())
+    for transformer in transformers_of(model):
+        transformer.get_input_embeddings().requires_grad_(False)
+        trim_padding(transformer)
     model.max_seq_length = max_tokens
     model.train()
     batches = [texts[start : start + ROWS] for start in range(0, len(texts), ROWS)]

@@ -9,6 +9,8 @@ import torch
 from sentence_transformers import CrossEncoder
 
 from bicross.errors import InputError
+from bicross.training.fitting import loading
+from bicross.training.padding import trim_padding
 
 HIDDEN_WEIGHT = 1.0
 
@@ -25,7 +27,8 @@ class TeacherLoss(torch.nn.Module):
         """
         super().__init__()
         self.model = student
-        loaded: Any = CrossEncoder(str(teacher), trust_remote_code=False, model_kwargs={"dtype": torch.float32, "use_safetensors": True})
+        loaded: Any = CrossEncoder(str(teacher), **loading())
+        trim_padding(loaded.model.base_model)
         # Kept out of the module tree, so that the trainer neither trains nor saves it.
         self._teacher: list[Any] = [loaded.model.to(student.model.device).eval().requires_grad_(False)]
         ours, theirs = student.model.config, loaded.model.config

@@ -173,7 +173,7 @@ def _rows(task: Task, mined: Sequence[Mined], draw: int) -> list[Example]:
 
 
 def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
-    updates = {"frozen_layers": task.plan.frozen_layers, "seed": task.settings.seed, "epochs": len(epochs)}
+    updates = {"frozen_layers": task.plan.cross_encoder_frozen, "seed": task.settings.seed, "epochs": len(epochs)}
     settings = task.settings.cross_encoder.model_copy(update=updates)
     into = task.run.path(step)
     task.run.once(step, lambda: train_cross_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
@@ -181,7 +181,7 @@ def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], b
 
 
 def _bi_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
-    updates = {"frozen_layers": task.plan.frozen_layers, "seed": task.settings.seed, "epochs": len(epochs)}
+    updates = {"frozen_layers": task.plan.bi_encoder_frozen, "seed": task.settings.seed, "epochs": len(epochs)}
     settings = task.settings.bi_encoder.model_copy(update=updates)
     into = task.run.path(step)
     task.run.once(step, lambda: train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress))

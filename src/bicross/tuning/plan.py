@@ -22,7 +22,8 @@ class Plan:
     cross_encoder_negatives: int = 5
     bi_encoder_epochs: int = 3
     bi_encoder_negatives: int = 4
-    frozen_layers: int = 0
+    cross_encoder_frozen: int = 0
+    bi_encoder_frozen: int = 0
     fitted: int = 300
 
 
@@ -36,11 +37,12 @@ CUTS: tuple[tuple[str, float], ...] = (
     ("fitted", 200),
     ("bi_encoder_epochs", 2),
     ("candidates", 20),
-    ("frozen_layers", 0.5),
+    ("cross_encoder_frozen", 0.5),
     ("cross_encoder_negatives", 4),
     ("questions", 0.75),
     ("candidates", 15),
     ("bi_encoder_negatives", 2),
+    ("bi_encoder_frozen", 0.5),
     ("questions", 0.5),
     ("cross_encoder_negatives", 3),
     ("questions", 0.35),
@@ -86,7 +88,7 @@ def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
         if sum(estimate(plan, world).values()) <= SLACK * budget:
             return plan
         if name != "rounds" or rounds is None:
-            share = name == "frozen_layers"
+            share = name.endswith("_frozen")
             plan = replace(plan, **{name: round(value * world.layers) if share else value})  # type: ignore[arg-type]  # the plan's own types
     estimates = estimate(plan, world)
     if sum(estimates.values()) > SLACK * budget:
@@ -101,22 +103,24 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
     """Step -> seconds."""
     questions, answers = world.questions * plan.questions, world.answers * plan.questions
     pair = world.question_tokens + world.passage_tokens
-    # A backward pass costs twice a forward pass, and is not taken through frozen layers.
-    share = (3 - 2 * plan.frozen_layers / max(1, world.layers)) / 3
-    training = world.training / share
     groups = answers * (1 + plan.cross_encoder_negatives) * pair
     rows = answers * (world.question_tokens + (1 + plan.bi_encoder_negatives) * world.passage_tokens)
     fitted = min(plan.fitted, questions)
     each = {
         "candidates": questions * world.question_tokens / world.encoding + questions * 0.01,
-        "cross-encoder": plan.cross_encoder_epochs * groups / training,
+        "cross-encoder": plan.cross_encoder_epochs * groups / _training(world, plan.cross_encoder_frozen),
         "score": questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair / world.scoring,
-        "bi-encoder": plan.bi_encoder_epochs * rows / training,
+        "bi-encoder": plan.bi_encoder_epochs * rows / _training(world, plan.bi_encoder_frozen),
         "weights": fitted * (45 + world.depth) * world.passage_tokens / world.encoding + fitted * world.depth * pair / world.scoring / 4,
         "embed": world.passages * world.passage_tokens / world.encoding,
     }
     estimates = {step: seconds * (plan.rounds if step != "weights" else 1) for step, seconds in each.items()}
     return {**estimates, "measure": 2 * world.dev * world.depth * pair / world.scoring + 30.0}
+
+
+def _training(world: World, frozen: int) -> float:
+    """Tokens a second with so many lower layers frozen: a backward pass costs twice a forward pass, and is not taken through these."""
+    return world.training * 3 / (3 - 2 * frozen / max(1, world.layers))
 
 
 def as_json(plan: Plan, world: World) -> dict[str, Any]:

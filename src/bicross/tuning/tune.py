@@ -31,8 +31,8 @@ from bicross.tuning.run import Run
 from bicross.upsert import fill
 
 FOLDER = "tuning"  # in the collection
-SAMPLE = 96  # passages on which rates are measured
-MEASURED = 4.0  # seconds for each rate
+SAMPLE = 384  # passages on which rates are measured
+MEASURED = 5.0  # seconds for each rate
 MERGES = (0.75, 0.5)  # shares of the tuned weights that are tried where the tuned encoder forgets
 
 
