@@ -59,6 +59,16 @@ class _Fixed(DefaultBatchSampler):
         return len(self._batches)
 
 
+class _Planned:
+    """Gives the trainer its batches; a class, because the trainer writes its arguments beside each checkpoint."""
+
+    def __init__(self, batches: Sequence[Sequence[int]]) -> None:
+        self._batches = batches
+
+    def __call__(self, *_: Any, **__: Any) -> _Fixed:
+        return _Fixed(self._batches)
+
+
 class _Watch(TrainerCallback):
     """Tells the progress, asks for checkpoints by the clock (which changes no weight), and marks those that are whole."""
 
@@ -108,7 +118,7 @@ def fit(
         optim="adamw_torch_fused",  # a third of a small model's step went into the optimizer's separate passes
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        batch_sampler=lambda *_, **__: _Fixed(batches),
+        batch_sampler=_Planned(batches),
         **arguments,
     )
     model.model_card_data.generate_widget_examples = False  # the card is ours, and its progress bar nobody's

@@ -8,35 +8,30 @@ held-out questions -> weights of the stages                                     
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bicross import durable
 from bicross.data.examples import mined_bytes, read_mined
-from bicross.data.near_duplicates import likeness
-from bicross.mining.audit import audit
-from bicross.mining.candidates import find
-from bicross.mining.denoise import mark_duplicates, random_negatives, score, sort, threshold, with_scores
-from bicross.mining.page import page
+from bicross.mining.denoise import score, with_scores
 from bicross.mining.sampling import NEGATIVES, RAW, examples
 from bicross.models import registry
 from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
 from bicross.records import Example, Mined, Qrels, Query
-from bicross.searchers.stopwatch import Stopwatch
-from bicross.settings import SearchSettings, TuneSettings
+from bicross.settings import TuneSettings
 from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
 from bicross.training.surgery import average
+from bicross.tuning.mined import MINED, denoised, files, gather
 from bicross.tuning.plan import Plan
-from bicross.tuning.rows import TEACHER, first_candidates, of_folds, teach
+from bicross.tuning.rows import TEACHER, of_folds, teach
 from bicross.tuning.run import Run, json_bytes
 
 Progress = Callable[[str, int, int], None]
 FOLDS = 2  # each model scores the questions that it was not trained on; two cost no more training than one model on all
 SCORED = 50  # questions whose pairs are scored between two marks of what is done
-MINED, AUDIT, PAGE = "mined.jsonl", "audit.json", "audit.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +57,8 @@ def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
         scored = _scored(task, number, _candidates(task, number, collection))
         kinds: list[Mined] = []
         for fold in range(FOLDS):  # the models of two folds need not share a scale
-            inside = of_folds(scored, task.fold_of, fold, inside=True)
-            limit = threshold(inside, task.settings.mine.quantile)
-            kinds += sort(inside, task.settings.mine, likeness, limit)
-        found = audit(kinds, task.settings.seed)
-        files = {MINED: mined_bytes(kinds), AUDIT: json_bytes(asdict(found)), PAGE: page(found).encode()}
-        durable.write_folder(task.run.path(step), files, {"step": step})
+            kinds += denoised(of_folds(scored, task.fold_of, fold, inside=True), task.settings.mine)
+        durable.write_folder(task.run.path(step), files(kinds, task.settings.seed), {"step": step})
 
     task.run.once(step, make)
     return read_mined(task.run.path(step) / MINED)
@@ -109,17 +100,8 @@ def _candidates(task: Task, number: int, collection: OpenCollection) -> list[Min
     step = f"{number}-candidates"
 
     def make() -> None:
-        searchers = {name: collection.searcher(SearchSettings(stage=name), Stopwatch()) for name in ("lexical", "dense")}
-        settings = task.settings.mine
-        source = {"documents": task.run.folder.name, "encoder": collection.facts.encoder, "round": number, "seed": settings.seed}
-        rows: list[Mined] = []
-        with collection.snapshot():
-            for row in find(task.queries, task.qrels, searchers, collection.corpus, collection.encoder(), settings, source):
-                rows.append(row)
-                task.progress("finding candidates", len(rows), len(task.queries))
-        rows = first_candidates(rows, task.plan.candidates)
-        pool = sorted({one.doc_id: one.text for row in rows for one in row.candidates}.items())
-        rows = mark_duplicates(random_negatives(rows, pool, settings, likeness), settings, likeness)
+        source = {"round": number}
+        rows = gather(collection, task.queries, task.qrels, task.settings.mine, task.plan.candidates, source, task.progress)
         durable.write_folder(task.run.path(step), {MINED: mined_bytes(rows)}, {"step": step})
 
     task.run.once(step, make)

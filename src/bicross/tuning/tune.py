@@ -22,8 +22,9 @@ from bicross.settings import TuneSettings
 from bicross.training.speed import training_rate
 from bicross.training.surgery import average
 from bicross.tuning.fitting import fit_weights
-from bicross.tuning.loop import FOLDS, MINED, Progress, Task, mine, train_encoders, train_rerankers
+from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoders, train_rerankers
 from bicross.tuning.measure import GENERAL_SETS, at_depth, general_qrels, general_run, side_by_side
+from bicross.tuning.mined import MINED
 from bicross.tuning.plan import STANDARD, Plan, World, as_json, choose, tokens_a_second
 from bicross.tuning.promote import model_name, promote
 from bicross.tuning.questions import Questions, inputs_of
