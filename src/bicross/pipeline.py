@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,18 @@ from bicross import asking
 from bicross.collection.check import Findings, Status
 from bicross.collection.store import Collection, Facts, Writer
 from bicross.data.counting import count_documents
-from bicross.data.inspection import inspect_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
 from bicross.data.trec import check_run_path, read_runs, write_run
-from bicross.data.unlabelled import make
 from bicross.errors import SpaceMismatch
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.metrics import parse_measure
 from bicross.evaluation.report import report
+from bicross.inspecting import inspect_sources
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
-from bicross.records import Document, Run, Skip, reading
+from bicross.records import Run, Skip
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, Questions, RolledBack, Tuned
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -45,12 +44,10 @@ from bicross.settings import (
     SearchSettings,
     TuneSettings,
 )
-from bicross.upsert import TITLE_ROOM, TRUNCATED, Upsert, chunks_of, fill, splitter_of
+from bicross.upsert import TRUNCATED, Upsert, chunks_of, fill
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
-SAMPLE_PASSAGES = 64  # embedded by `inspect` to learn the rate
-PASSAGE_BYTES, TOKEN_BYTES = 400, 14  # on disk beside the vectors, which are kept twice: rows and keys, text and words (measured)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -191,52 +188,12 @@ def _weights(encoder: str, reranker: str, collection: Path) -> dict[str, object]
 
 
 def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), progress: Progress = silent) -> Inspected:
-    """What the sources hold, and what `index` would take here: the encoder's rate is measured on a few seconds of their own text.
+    """What the sources hold, and what `index` would take here; changes nothing.
 
     Raises:
         InputError: a source, model or setting is not what it should be.
     """
-    encoder = registry.load_encoder(settings.encoder or STARTER_ENCODER)
-    splitter = splitter_of(encoder, settings.passage_tokens or PASSAGE_TOKENS)
-    expected, sample, seen = count_documents(sources), list[str](), 0
-    truncated: list[Skip] = []
-
-    def watched(rows: Iterable[Document | Skip]) -> Iterator[Document | Skip]:
-        nonlocal seen
-        for row in rows:
-            if isinstance(row, Document):
-                seen += 1
-                if len(sample) < SAMPLE_PASSAGES or len(row.title) > TITLE_ROOM:  # a shorter title has room beside every passage
-                    texts = {passage.id: reading(row.title, passage.text) for passage in splitter.split(row)}
-                    truncated.extend(Skip(name, TRUNCATED) for name in _too_long(encoder, texts))
-                    sample.extend(texts.values())
-                if seen % 100 == 0:
-                    progress("documents", seen, max(expected, seen))
-            yield row
-
-    found = inspect_documents(watched(read_documents(sources, settings.columns)), splitter)
-    seconds, tokens = _encoding_rate(encoder, sample[:SAMPLE_PASSAGES])
-    stored = found.passages * (4 * encoder.space.dim * 2 + PASSAGE_BYTES) + found.tokens.total * TOKEN_BYTES
-    return Inspected(
-        **{field.name: getattr(found, field.name) for field in fields(found)},
-        truncated=tuple(truncated),
-        estimated_seconds=found.tokens.total * seconds / max(1, tokens),
-        estimated_bytes=stored,
-    )
-
-
-def _too_long(encoder: registry.TokenEncoder, texts: Mapping[str, str]) -> list[str]:
-    """Names of the texts that are longer than the model."""
-    encodings = encoder.tokenizer.encode_batch(list(texts.values()), add_special_tokens=False)
-    return [name for name, encoding in zip(texts, encodings, strict=True) if len(encoding.ids) > encoder.content_tokens]
-
-
-def _encoding_rate(encoder: registry.TokenEncoder, texts: list[str]) -> tuple[float, int]:
-    """Seconds to embed the texts, and their tokens; the first batch, which warms the model up, is not counted."""
-    encoder.encode_documents(texts[:8])
-    start = time.perf_counter()
-    encoder.encode_documents(texts)
-    return time.perf_counter() - start, sum(len(encoding.ids) for encoding in encoder.tokenizer.encode_batch(texts))
+    return inspect_sources(sources, settings, progress)
 
 
 # --- search --------------------------------------------------------------------------------------------------------
@@ -353,6 +310,8 @@ def questions(
     progress: Progress = silent,
 ) -> Questions:
     """Make questions for `tune` where none has a known answer: out of headings and titles, by an endpoint, or of click logs."""
+    from bicross.data.unlabelled import make  # the HTTP client is loaded for this verb only
+
     start = time.perf_counter()
     made = make(sources, into, settings, queries_path, dry_run, progress)
     return Questions.of(settings.source, made.pairs, made.cost, not dry_run, time.perf_counter() - start)

@@ -13,7 +13,7 @@ _UNDERLINE = re.compile(r"[ ]{0,3}(=+|-+)[ \t]*$")
 _MARKS = r"[ \t>*_#-]*"
 _ASKED = re.compile(
     rf"^{_MARKS}(?:Q|Question|问题?|問題?)[ \t]?\d{{0,4}}[ \t]?[:：][*_ \t]*([^\n]{{1,400}}?)[*_ \t]*"
-    rf"(?:\s*\n{_MARKS}|\s)(?:A|Answer|答案?|回答)[ \t]?\d{{0,4}}[ \t]?[:：]",
+    rf"(?:\s*\n{_MARKS}|\s|(?<=[？?。]))(?:A|Answer|答案?|回答)[ \t]?\d{{0,4}}[ \t]?[:：]",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -24,12 +24,16 @@ def markdown_headings(text: str) -> Iterator[str]:
     for line in _FRONT_MATTER.sub("", text).splitlines():
         if opened := _FENCE.match(line):
             fence = "" if fence == opened[1] else fence or opened[1]
-        elif not fence:
-            if heading := _HEADING.match(line):
-                yield heading[1]
-            elif previous.strip() and not before.strip() and not _HEADING.match(previous) and _UNDERLINE.match(line):
-                yield previous.strip()
-        before, previous = ("", "") if fence else (previous, line)
+            line = ""
+        elif fence:
+            line = ""
+        elif heading := _HEADING.match(line):
+            yield heading[1]
+            line = ""
+        elif previous.strip() and not before.strip() and _UNDERLINE.match(line):
+            yield previous.strip()
+            line = ""
+        before, previous = previous, line
 
 
 def html_headings(page: str) -> Iterator[str]:
