@@ -24,26 +24,41 @@ def bar() -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"))
     with Rich(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as rich:
-        task = rich.add_task("", total=None, rate="")
-        start = time.monotonic()
+        task, rates = rich.add_task("", total=None, rate=""), _Rates()
 
         def update(what: str, done: int, total: int) -> None:
-            rich.update(
-                task, description=what, completed=done, total=total or None, rate=f"{done / max(1e-9, time.monotonic() - start):.0f}"
-            )
+            rich.update(task, description=what, completed=done, total=total or None, rate=short(rates(what, done)))
 
         yield update
 
 
+class _Rates:
+    """The rate of what goes on now: another `what` begins anew, and what was done before a run was resumed does not count."""
+
+    def __init__(self) -> None:
+        self._what, self._start, self._from = "", 0.0, 0
+
+    def __call__(self, what: str, done: int) -> float:
+        """A second."""
+        now = time.monotonic()
+        if what != self._what or done < self._from:
+            self._what, self._start, self._from = what, now, done
+        return (done - self._from) / max(1e-9, now - self._start)
+
+
+def short(rate: float) -> str:
+    """A rate with the digits that say something."""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
 class _Lines:
     def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
+        self._last, self._rates = time.monotonic(), _Rates()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
+        rate, now = self._rates(what, done), time.monotonic()
         if now - self._last < EVERY:
             return
         self._last = now
-        rate = done / (now - self._start)
         left = f", {max(0, total - done) / rate:.0f} s left" if total and rate else ""
-        print(f"{what}: {done}{f' of {total}' if total else ''}, {rate:.0f}/s{left}", file=sys.stderr)
+        print(f"{what}: {done}{f' of {total}' if total else ''}, {short(rate)}/s{left}", file=sys.stderr)
