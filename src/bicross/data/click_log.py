@@ -78,9 +78,8 @@ def read_clicks(sources: Sequence[Path], texts: Mapping[str, str], progress: Cal
 
     A row is an event: a query (text or id), a document's id and, where the log has them, a position from 1, a time (ISO 8601, or a number)
     and what happened: `clicked` (0 or 1) of a document that was shown, or `action_name`, a click or an impression; with neither every
-    row is a click.
-    Texts that differ in case and white space are one query, under the text that came first. Times without a zone are in UTC.
-    Rows that are not as expected are Skips. Memory is 48 bytes a row, and the texts.
+    row is a click. Texts that differ in case and white space are one query, under the text that came first. Times without a zone are in
+    UTC. Rows that are not as expected are Skips. Memory is 48 bytes a row, and the texts.
 
     Args:
         texts: query id -> text, for rows that have an id alone. Rows with both teach it too.
@@ -114,38 +113,33 @@ def read_clicks(sources: Sequence[Path], texts: Mapping[str, str], progress: Cal
 
 def _take(row: Row, reading: _Reading) -> None:
     fields = _flat(row.fields)
-    of_document = column(fields, None, _DOCUMENTS)
-    of_action = column(fields, None, _ACTIONS)
+    of_document, of_action = column(fields, None, _DOCUMENTS), column(fields, None, _ACTIONS)
     if of_document is None and of_action is not None and not _is_click(fields, of_action):
         reading.left_out["events without a document"] += 1
         return
     if of_document is None:
         raise NoColumn(missing(row.place, fields, "document", None, _DOCUMENTS))
     name = _query(row.place, fields, reading)
-    happened = _happened(fields, reading)
-    if happened is None:
+    if (happened := _happened(fields, reading)) is None:
         return
-    document = identifier(fields[of_document])
-    position, time = _position(row.place, fields), _time(fields)
-    values = (reading.names.setdefault(name, len(reading.names)), reading.documents.setdefault(document, len(reading.documents)))
-    for values_of, value in zip(reading.whole, (*values, position, *happened), strict=True):
-        values_of.append(value)
+    document, position, time = identifier(fields[of_document]), _position(row.place, fields), _time(fields)
+    numbers = (reading.names.setdefault(name, len(reading.names)), reading.documents.setdefault(document, len(reading.documents)))
+    for values, value in zip(reading.whole, (*numbers, position, *happened), strict=True):
+        values.append(value)
     reading.time.append(time)
 
 
 def _flat(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The fields of a row; object and position of UBI, which lie deeper, beside the others."""
     attributes = fields.get("event_attributes")
-    if isinstance(attributes, str):
-        try:
-            attributes = json.loads(attributes)
-        except (ValueError, RecursionError):
-            return fields
+    try:
+        attributes = json.loads(attributes) if isinstance(attributes, str) else attributes
+    except (ValueError, RecursionError):
+        return fields
     if not isinstance(attributes, dict):
         return fields
-    inner: dict[str, Any] = {}
-    for part in ("object", "position"):
-        inner |= found if isinstance(found := attributes.get(part), dict) else {}
+    parts = (attributes.get("object"), attributes.get("position"))
+    inner = {name: value for part in parts if isinstance(part, dict) for name, value in part.items()}
     return {**{name: inner[name] for name in ("object_id", "ordinal") if name in inner}, **fields}
 
 
@@ -234,7 +228,7 @@ def _finished(reading: _Reading, sources: Sequence[Path]) -> Log:
     for reason, bad in reasons.items():
         reading.left_out[reason] += int((good & bad).sum())
         good &= ~bad
-    left_out, skipped = +reading.left_out, tuple(reading.skipped)
+    left_out, skipped = dict(+reading.left_out), tuple(reading.skipped)
     if not good.any():
         why = [f"{count} {reason}" for reason, count in left_out.items()] + [f"{skip.id}: {skip.reason}" for skip in skipped[:1]]
         named = ", ".join(map(str, sources))

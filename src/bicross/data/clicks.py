@@ -72,7 +72,7 @@ def from_clicks(
     numbers = sorted({query for answers in qrels.values() for query in answers}, key=lambda query: log.queries[query])
     named = {query: Query(name_of("clicks", log.queries[query]), log.queries[query], {"made_of": "clicks"}) for query in numbers}
     ordered = {part: {named[query].id: answers[query] for query in numbers if query in answers} for part, answers in qrels.items()}
-    return Pairs(tuple(named.values()), ordered, +left_out, log.skipped, tuple(_remarks(log, bias, settings)))
+    return Pairs(tuple(named.values()), ordered, dict(+left_out), log.skipped, tuple(_remarks(log, bias, settings)))
 
 
 def _late(time: Floats, share: float) -> NDArray[np.bool_]:

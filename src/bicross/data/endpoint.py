@@ -235,4 +235,4 @@ def _pairs(found: Plan, questions: Mapping[str, str | None], unanswered: Mapping
         Skip(asking.doc_id, f"a passage has no answer: {unanswered[asking.key]}") for asking in found.askings if asking.key in unanswered
     )
     remark = "No person has checked that these questions are answered by their documents."
-    return Pairs(tuple(queries.values()), {"train": qrels}, left_out, (*found.skipped, *skips), (remark,))
+    return Pairs(tuple(queries.values()), {"train": qrels}, dict(left_out), (*found.skipped, *skips), (remark,))

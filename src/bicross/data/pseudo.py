@@ -201,4 +201,4 @@ def _paired(phrases: Sequence[_Phrase], settings: QuestionSettings, left_out: Co
         f"{copied} of {len(several)} questions are made of words of their document alone: they teach which words matter and to tell "
         "sections apart, but no other wording. Measure on real questions, not on these."
     )
-    return Pairs(queries, {"train": qrels}, +left_out, tuple(skipped), (remark,))
+    return Pairs(queries, {"train": qrels}, dict(+left_out), tuple(skipped), (remark,))
