@@ -31,19 +31,23 @@ from bicross.inspecting import inspect_sources
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Run, Skip
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, Questions, RolledBack, Tuned
+from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, MinedFile, Questions, RolledBack, TrainedModel, Tuned
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import (
     PASSAGE_TOKENS,
     STARTER_ENCODER,
     STARTER_RERANKER,
+    BiEncoderSettings,
+    CrossEncoderSettings,
     EvaluateSettings,
     IndexSettings,
+    MineSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
 )
+from bicross.tuning import steps
 from bicross.upsert import TRUNCATED, Upsert, chunks_of, fill
 
 Progress = Callable[[str, int, int], None]
@@ -317,6 +321,57 @@ def questions(
     return Questions.of(settings.source, made.pairs, made.cost, not dry_run, time.perf_counter() - start)
 
 
+def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:
+    """Is the second run better than the first? A paired test on the same questions, with its interval."""
+    a, b = read_runs([run_a, run_b])
+    return compare_runs(a, b, read_qrels(qrels_path), measure)
+
+
+# --- train ---------------------------------------------------------------------------------------------------------
+
+
+def mine(
+    path: Path,
+    queries_path: Path,
+    qrels_path: Path,
+    into: Path,
+    settings: MineSettings = MineSettings(),
+    reranker: str | None = None,
+    audit_path: Path | None = None,
+    progress: Progress = silent,
+) -> MinedFile:
+    """Hard negatives of judged questions out of a collection, scored and sorted by a cross-encoder; with an audit to read.
+
+    Interrupted and run again, it does not score again what was scored with the same models, documents and settings.
+
+    Raises:
+        InputError: a file is not what it should be.
+    """
+    return steps.mine(path, queries_path, qrels_path, into, settings, reranker, audit_path, progress)
+
+
+def distill(source: Path, reranker: str, into: Path, progress: Progress = silent) -> MinedFile:
+    """A mined file with the scores of another cross-encoder, for `train` to learn."""
+    return steps.distill(source, reranker, into, progress)
+
+
+def train(
+    kind: str,
+    rows: Path,
+    base: str,
+    into: Path,
+    settings: BiEncoderSettings | CrossEncoderSettings,
+    teacher: str | None = None,
+    progress: Progress = silent,
+) -> TrainedModel:
+    """Train a bi-encoder or a cross-encoder on mined rows, rows with negatives, or labelled pairs. Needs the extra `train`.
+
+    Raises:
+        InputError: the rows do not fit the loss, or `into` is not empty.
+    """
+    return steps.train(kind, rows, base, into, settings, teacher, progress)
+
+
 def tune(
     path: Path,
     queries_path: Path,
@@ -338,9 +393,3 @@ def tune(
     from bicross.tuning.tune import tune as run_loop
 
     return run_loop(path, read_questions(queries_path, qrels_path, dev_path, settings), settings, dry_run, progress)
-
-
-def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:
-    """Is the second run better than the first? A paired test on the same questions, with its interval."""
-    a, b = read_runs([run_a, run_b])
-    return compare_runs(a, b, read_qrels(qrels_path), measure)

@@ -154,6 +154,31 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
+class MinedFile:
+    """`mine` and `distill`: the file that was written, how many questions it has, and their audit; `page` is the audit to read."""
+
+    path: str
+    questions: int
+    audit: Mapping[str, Any]
+    page: str | None
+    skipped: tuple[Skip, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """`train`: the model's folder, how many rows an epoch had, and the mean loss up to each of some steps."""
+
+    kind: str
+    path: str
+    fingerprint: str
+    rows: int
+    steps: int
+    losses: tuple[tuple[int, float], ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
     """`tune`: what was planned and done, what it brought on questions that no model saw, and whether it was promoted.
 

@@ -262,7 +262,9 @@ def export(
 
 
 app.command()(questions.questions)
-app.command()(tuning.tune)
+for verb in (tuning.tune, tuning.mine, tuning.distill):
+    app.command()(verb)
+app.add_typer(tuning.train_app, name="train")
 
 
 def _check_arguments() -> None:

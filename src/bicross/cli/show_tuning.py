@@ -5,7 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bicross.cli.show import skips, time_of
-from bicross.results import Tuned
+from bicross.results import MinedFile, TrainedModel, Tuned
+
+
+def mined(found: MinedFile) -> Iterable[str]:
+    """What was mined, and what to think of it."""
+    audit = found.audit
+    yield f"{found.questions} questions in {found.path}, {time_of(found.seconds)}"
+    yield from (f"  {kind:<10} {count}" for kind, count in audit["kinds"].items() if count)
+    hard = audit["hard"]
+    yield f"hard negatives a question: {hard['mean']:.1f} (mean), {hard['median']:g} (median); {audit['without_hard']} questions have none"
+    if audit["leak"]:
+        yield f"answers that nobody marked among them: about {100 * audit['leak']['share']:.1f} % (an estimate; see the audit)"
+    yield from (f"note: {remark}" for remark in audit["remarks"])
+    if found.page:
+        yield f"audit: {found.page}"
+    yield from skips(found.skipped)
+
+
+def trained(found: TrainedModel) -> Iterable[str]:
+    """The model, and how its loss fell."""
+    yield f"{found.kind} in {found.path}: {found.rows} rows, {found.steps} steps, {time_of(found.seconds)}"
+    yield "loss: " + ", ".join(f"{loss:.3f}" for _, loss in found.losses[:: max(1, len(found.losses) // 8)])
+    yield f"fingerprint {found.fingerprint[:12]}"
 
 
 def tuned(found: Tuned) -> Iterable[str]:

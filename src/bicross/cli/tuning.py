@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bicross.cli.options import AtCollection, Json, QrelsFlag, Queries, settings_of
 from bicross.errors import InputError
+from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 Dev = Annotated[Path | None, typer.Option(help="Qrels of development questions, which only measure. By default a fifth is held out.")]
@@ -18,6 +19,16 @@ Rounds = Annotated[int | None, typer.Option(help="How often it mines anew with i
 KeptDepth = Annotated[int | None, typer.Option(help="Candidates that are reranked, measured and kept. By default as in the collection.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Measure this machine, print the plan with its estimates, and stop.")]
 Seed = Annotated[int, typer.Option(help="Same seed, data and number of threads: same bytes.")]
+
+
+Rows = Annotated[Path, typer.Argument(help="Mined rows, rows with negatives, or labelled pairs: JSONL, CSV or TSV.")]
+NewFile = Annotated[Path, typer.Option("--into", help="The file to write, JSONL.")]
+NewFolder = Annotated[Path, typer.Option("--into", help="The new model's folder.")]
+Epochs = Annotated[int, typer.Option(help="How often the rows are gone through.")]
+Rate = Annotated[float, typer.Option(help="The highest learning rate.")]
+Tokens = Annotated[int, typer.Option(help="Longer texts are cut while training.")]
+Frozen = Annotated[int, typer.Option(help="So many lower layers keep their weights.")]
+train_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train one model on rows. Needs the extra `train`.")
 
 
 def tune(
@@ -45,6 +56,132 @@ def tune(
     with bar() as progress:
         found = pipeline.tune(collection, queries, qrels, dev, settings, dry_run, progress)
     out(found, as_json, show_tuning.tuned)
+
+
+def mine(
+    collection: AtCollection,
+    queries: Queries,
+    qrels: QrelsFlag,
+    into: NewFile,
+    reranker: Annotated[str | None, typer.Option(help="The cross-encoder that denoises. By default the collection's.")] = None,
+    depth: Annotated[int, typer.Option(help="Candidates that lexical and dense search give each.")] = 40,
+    quantile: Annotated[float, typer.Option(help="Of the known answers' scores: a candidate above it is suspected to be one.")] = 0.5,
+    audit: Annotated[Path | None, typer.Option(help="Write the audit here, a page to read.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Find hard negatives for judged questions, cleaned of false ones by a cross-encoder; with an audit."""
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.progress import bar
+    from bicross.cli.show import out
+
+    settings = settings_of("MineSettings", depth=depth, quantile=quantile, seed=seed)
+    with bar() as progress:
+        found = pipeline.mine(collection, queries, qrels, into, settings, reranker, audit, progress)
+    out(found, as_json, show_tuning.mined)
+
+
+def distill(
+    mined: Annotated[Path, typer.Argument(help="A file that `bicross mine` wrote.")],
+    teacher: Annotated[str, typer.Option(help="The cross-encoder whose scores are written: a folder, or a hub's name.")],
+    into: NewFile,
+    as_json: Json = False,
+) -> None:
+    """Put a teacher's scores onto mined rows; `bicross train bi-encoder` learns them."""
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.progress import bar
+    from bicross.cli.show import out
+
+    with bar() as progress:
+        found = pipeline.distill(mined, teacher, into, progress)
+    out(found, as_json, show_tuning.mined)
+
+
+@train_app.command("bi-encoder")
+def train_bi_encoder(
+    rows: Rows,
+    into: NewFolder,
+    base: Annotated[str, typer.Option(help="What is trained: a folder, or a hub's name.")] = STARTER_ENCODER,
+    loss: Annotated[str, typer.Option(help="contrastive, triplet; for labelled pairs: pairs (0 and 1) or cosine.")] = "contrastive",
+    distil: Annotated[str, typer.Option(help="How the rows' teacher scores are learned: kl, margin-mse or none.")] = "kl",
+    epochs: Epochs = 2,
+    batch: Annotated[int, typer.Option(help="Rows in a batch: each is a negative of all others.")] = 32,
+    mini_batch: Annotated[int, typer.Option(help="Rows that hold gradients at a time (cached gradients); 0 for all.")] = 0,
+    negatives: Annotated[int, typer.Option(help="Mined negatives of a row.")] = 3,
+    matryoshka: Annotated[str, typer.Option(help="Shorter dimensions trained along, as 256,128.")] = "",
+    pooling: Annotated[str | None, typer.Option(help="mean, cls or max. By default as the base has it.")] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="Separate encoders for questions and documents.")] = False,
+    learning_rate: Rate = 3e-5,
+    max_tokens: Tokens = 192,
+    frozen_layers: Frozen = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a bi-encoder on mined rows, rows with negatives, or labelled pairs. Interrupted, run it again."""
+    dimensions = tuple(int(part) for part in matryoshka.split(",") if part.strip().isdecimal())
+    settings = settings_of(
+        "BiEncoderSettings",
+        loss=loss,
+        distil=distil,
+        epochs=epochs,
+        batch=batch,
+        mini_batch=mini_batch,
+        negatives=negatives,
+        matryoshka=dimensions,
+        pooling=pooling,
+        separate=separate,
+        learning_rate=learning_rate,
+        max_tokens=max_tokens,
+        frozen_layers=frozen_layers,
+        seed=seed,
+    )
+    _train("bi-encoder", rows, base, into, settings, None, as_json)
+
+
+@train_app.command("cross-encoder")
+def train_cross_encoder(
+    rows: Rows,
+    into: NewFolder,
+    base: Annotated[str, typer.Option(help="What is trained: a folder, or a hub's name; a bi-encoder will do.")] = STARTER_RERANKER,
+    loss: Annotated[str, typer.Option(help="listwise, lambda, ranknet; for labelled pairs: bce, mse or cross-entropy.")] = "listwise",
+    teacher: Annotated[str | None, typer.Option(help="A bigger cross-encoder, whose scores and hidden states are learned.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Keep so many of the base's layers.")] = None,
+    epochs: Epochs = 1,
+    batch: Annotated[int, typer.Option(help="Rows in a batch: an answer with its negatives, or a pair.")] = 8,
+    negatives: Annotated[int, typer.Option(help="Mined negatives of an answer.")] = 5,
+    learning_rate: Rate = 1e-4,
+    max_tokens: Tokens = 192,
+    frozen_layers: Frozen = 0,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a cross-encoder on mined rows, rows with negatives, or labelled pairs. Interrupted, run it again."""
+    settings = settings_of(
+        "CrossEncoderSettings",
+        loss=loss,
+        layers=layers,
+        epochs=epochs,
+        batch=batch,
+        negatives=negatives,
+        learning_rate=learning_rate,
+        max_tokens=max_tokens,
+        frozen_layers=frozen_layers,
+        seed=seed,
+    )
+    _train("cross-encoder", rows, base, into, settings, teacher, as_json)
+
+
+def _train(kind: str, rows: Path, base: str, into: Path, settings: Any, teacher: str | None, as_json: bool) -> None:
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.progress import bar
+    from bicross.cli.show import out
+
+    with bar() as progress:
+        found = pipeline.train(kind, rows, base, into, settings, teacher, progress)
+    out(found, as_json, show_tuning.trained)
 
 
 def duration(text: str) -> float:

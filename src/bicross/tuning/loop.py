@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bicross import durable
 from bicross.data.examples import mined_bytes, read_mined
-from bicross.mining.denoise import score, with_scores
 from bicross.mining.sampling import NEGATIVES, RAW, examples
 from bicross.models import registry
 from bicross.opened import OpenCollection
@@ -27,11 +25,11 @@ from bicross.training.surgery import average
 from bicross.tuning.mined import MINED, denoised, files, gather
 from bicross.tuning.plan import Plan
 from bicross.tuning.rows import TEACHER, of_folds, teach
-from bicross.tuning.run import Run, json_bytes
+from bicross.tuning.run import Run
+from bicross.tuning.scoring import scored
 
 Progress = Callable[[str, int, int], None]
 FOLDS = 2  # each model scores the questions that it was not trained on; two cost no more training than one model on all
-SCORED = 50  # questions whose pairs are scored between two marks of what is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,10 @@ def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
     step = f"{number}-mined"
 
     def make() -> None:
-        scored = _scored(task, number, _candidates(task, number, collection))
+        read = _scored(task, number, _candidates(task, number, collection))
         kinds: list[Mined] = []
         for fold in range(FOLDS):  # the models of two folds need not share a scale
-            kinds += denoised(of_folds(scored, task.fold_of, fold, inside=True), task.settings.mine)
+            kinds += denoised(of_folds(read, task.fold_of, fold, inside=True), task.settings.mine)
         durable.write_folder(task.run.path(step), files(kinds, task.settings.seed), {"step": step})
 
     task.run.once(step, make)
@@ -117,20 +115,11 @@ def _scored(task: Task, number: int, mined: Sequence[Mined]) -> list[Mined]:
         inside, step = of_folds(mined, task.fold_of, fold, inside=True), f"{number}-scores-{fold}"
 
         def make(inside: Sequence[Mined] = inside, step: str = step, fold: int = fold) -> None:
-            scorer, done = fold_scorer(task, number, fold), 0
-
-            def part(some: Sequence[Mined]) -> list[Any]:
-                nonlocal done
-                done += len(some)
-                found = [[one.scores["rerank"] for one in (*row.positives, *row.candidates)] for row in score(some, scorer)]
-                task.progress("scoring candidates", done, len(inside))
-                return [scorer.fingerprint, *found]
-
-            pieces = task.run.pieces(step, inside, SCORED, part)
-            durable.write_folder(task.run.path(step), {"scores.json": json_bytes(pieces)}, {"step": step})
+            found = scored(task.run, step, inside, fold_scorer(task, number, fold), task.progress)
+            durable.write_folder(task.run.path(step), {MINED: mined_bytes(found)}, {"step": step})
 
         task.run.once(step, make)
-        rows += _with_scores(inside, task.run.json(step, "scores.json"))
+        rows += read_mined(task.run.path(step) / MINED)
     return rows
 
 
@@ -174,10 +163,3 @@ def _average(task: Task, step: str, models: Sequence[Path]) -> Path:
     into = task.run.path(step)
     task.run.once(step, lambda: average(models, [1 / len(models)] * len(models), into, {"mean of": [model.name for model in models]}))
     return into
-
-
-def _with_scores(mined: Sequence[Mined], pieces: Sequence[Any]) -> list[Mined]:
-    """The rows with the scores that were kept: lists, one a row, with the scorer's fingerprint between the parts."""
-    fingerprint = next(piece for piece in pieces if isinstance(piece, str))
-    lists = (piece for piece in pieces if not isinstance(piece, str))
-    return [with_scores(row, scores, fingerprint) for row, scores in zip(mined, lists, strict=True)]

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bicross import __version__, durable
+from bicross import durable
 from bicross.collection.store import Facts, Writer
 from bicross.models.names import MODELS
 from bicross.searchers.weights import Weights
@@ -35,7 +35,7 @@ def promote(writer: Writer, models: Mapping[str, Path], space: Any, weights: Wei
         files[CARD] = card(kind, lineage).encode()
         if kind == "reranker":
             files[NOTES] = json.dumps({"encoder": named["encoder"], **weights.as_json()}, indent=1).encode()
-        durable.write_folder(into, files, {"bicross": __version__})
+        durable.write_folder(into, files, {"bicross": version("bicross")})
     facts = Facts(named["encoder"], named["reranker"], writer.facts.passage_tokens, weights.as_json())
     writer.activate(space, facts)
     writer.prune()
@@ -84,7 +84,7 @@ def card(kind: str, lineage: Mapping[str, Any]) -> str:
             "- bicross",
             "---",
             "",
-            f"# A {what} tuned by Bicross {__version__}",
+            f"# A {what} tuned by Bicross {version('bicross')}",
             "",
             "```python",
             loading,
