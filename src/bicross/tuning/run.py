@@ -33,13 +33,11 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.made: list[str] = []  # in this process
 
     @classmethod
     def of(cls, parent: Path, inputs: Mapping[str, Any]) -> Run:
         """The run of these inputs, begun or not."""
-        key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-        return cls(parent / key[:16])
+        return cls(parent / hashlib.sha256(json_bytes(inputs)).hexdigest()[:16])
 
     def done(self, step: str) -> bool:
         """Whether the step's folder is there."""
@@ -63,7 +61,6 @@ class Run:
         finally:
             self._spend(step, time.perf_counter() - start)
         shutil.rmtree(self.work(step), ignore_errors=True)
-        self.made.append(step)
 
     def value(self, step: str, make: Callable[[], Any]) -> Any:
         """What `make` gave, as JSON: now, or when the step was done."""
@@ -74,36 +71,50 @@ class Run:
         self.once(step, write)
         return self.json(step, VALUE)
 
-    def pieces(self, step: str, items: Sequence[T], size: int, make: Callable[[Sequence[T]], list[Any]]) -> list[Any]:
-        """`make` of all items, `size` at a time, each part kept in `work` as JSON, so that what is done is not done again."""
+    def pieces(
+        self, step: str, items: Sequence[T], size: int, make: Callable[[Sequence[T]], list[Any]], tell: Callable[[int], None]
+    ) -> list[Any]:
+        """What `make` gives of all items, `size` at a time, as JSON. Each part is kept in `work`, so that what is done is not done again.
+
+        `tell` is called after each part, one that was done before too, with how many items are done. Raises Damaged, saying what to do.
+        """
         results: list[Any] = []
-        self.work(step).mkdir(parents=True, exist_ok=True)
         for start in range(0, len(items), size):
-            path = self.work(step) / f"{start}.json"
-            if not path.exists():
-                durable.write_file(path, json.dumps(make(items[start : start + size])).encode())
-            results += json.loads(path.read_text("utf-8"))
+            part, folder = items[start : start + size], self.work(step) / str(start)
+            if not (folder / durable.MANIFEST).exists():
+                durable.write_folder(folder, {VALUE: json_bytes(make(part))}, {"step": step})
+            results += _read(folder, VALUE)
+            tell(start + len(part))
         return results
 
     def json(self, step: str, name: str) -> Any:
         """A JSON file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
-        try:
-            return json.loads(bytes(durable.read_folder(self.path(step))[1][name]))
-        except (Damaged, KeyError) as error:
-            raise Damaged(f"{error} Remove {self.path(step)} and run again: the step is made anew.") from error
+        return _read(self.path(step), name)
 
     def seconds(self) -> dict[str, float]:
-        """Step -> seconds that it took so far; the time of a process that was killed is not known."""
+        """Step -> seconds that it took so far; the time of a process that was killed is not known. Raises Damaged, saying what to do."""
         path = self.folder / SPENT
-        return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+        try:
+            return dict(json.loads(path.read_bytes())) if path.exists() else {}
+        except ValueError as error:
+            raise Damaged(f"{path} is not the file that was written. Remove it and run again: only the times so far are lost.") from error
 
     def tidy(self, keep: set[str]) -> None:
         """Remove the models of steps that nothing needs any more; what was measured stays."""
         for path in self.folder.iterdir():
-            if path.name not in keep and (path / "model.safetensors").exists():
+            if path.name not in keep and any(path.rglob("*.safetensors")):
                 shutil.rmtree(path)
 
     def _spend(self, step: str, seconds: float) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         spent = self.seconds()
         durable.write_file(self.folder / SPENT, json.dumps({**spent, step: round(spent.get(step, 0.0) + seconds, 3)}).encode())
+
+
+def _read(folder: Path, name: str) -> Any:
+    try:
+        return json.loads(bytes(durable.read_folder(folder)[1][name]))
+    except Damaged as error:
+        raise Damaged(f"{error} Remove {folder} and run again: it is made anew.") from error
+    except KeyError as error:
+        raise Damaged(f"{folder} holds no {name}. Remove it and run again: it is made anew.") from error
