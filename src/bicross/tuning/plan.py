@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 from bicross.errors import InputError
@@ -93,7 +94,7 @@ def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
     estimates = estimate(plan, world)
     if sum(estimates.values()) > SLACK * budget:
         raise InputError(
-            f"A budget of {budget:.0f} s is too short: the smallest plan needs about {sum(estimates.values()) / SLACK:.0f} s here "
+            f"A budget of {budget:.0f} s is too short: the smallest plan needs about {ceil(sum(estimates.values()) / SLACK)} s here "
             f"({estimates['embed']:.0f} s of it to embed {world.passages} passages with the new model). Give a longer --budget."
         )
     return plan
@@ -135,5 +136,5 @@ def tokens_a_second(work: Callable[[], int], seconds: float, clock: Callable[[],
     start, tokens = clock(), 0
     while True:
         tokens += work()
-        if clock() - start >= seconds:
-            return tokens / (clock() - start)
+        if (spent := clock() - start) >= seconds:
+            return tokens / spent
