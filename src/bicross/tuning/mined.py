@@ -41,7 +41,7 @@ def gather(
 ) -> list[Mined]:
     """What lexical and dense search find, `count` of it a question, near-duplicates of answers marked, random documents beside them."""
     searchers = {name: collection.searcher(SearchSettings(stage=name), Stopwatch()) for name in ("lexical", "dense")}
-    made = {**source, "encoder": collection.facts.encoder, "documents": collection.view.revision, "seed": settings.seed}
+    made = {**source, "documents": collection.view.revision, "seed": settings.seed}
     rows: list[Mined] = []
     with collection.snapshot():
         for row in find(queries, qrels, searchers, collection.corpus, collection.encoder(), settings, made):

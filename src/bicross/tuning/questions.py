@@ -11,10 +11,11 @@ from typing import Any
 from bicross import asking
 from bicross.data.splits import held_out, split
 from bicross.errors import InputError
-from bicross.models import names, registry
+from bicross.models import names
 from bicross.opened import OpenCollection
 from bicross.records import Qrels, Query, Skip
 from bicross.settings import TuneSettings
+from bicross.tuning.bases import trainable
 from bicross.tuning.run import json_bytes
 
 FEWEST = 20  # training questions
@@ -33,24 +34,26 @@ class Questions:
 def read_questions(queries: Path, qrels: Path, dev: Path | None, settings: TuneSettings) -> Questions:
     """The questions, split by near-duplicate group; `dev` names the qrels of development questions of the same file of queries.
 
+    Questions of `qrels` without an answer, a grade above 0, are left out.
+
     Raises:
         InputError: a file is not what it should be, or too few questions are left.
     """
-    train, train_qrels, skipped = asking.judged(queries, qrels)
+    judged, train_qrels, skipped = asking.judged(queries, qrels)
+    asked = [query for query in judged if max(train_qrels[query.id].values()) > 0]
+    answered = {query.id for query in asked}
+    skipped += [Skip(query.id, f"{qrels} names no answer to it") for query in judged if query.id not in answered]
+    dev_qrels: Qrels = train_qrels
     if dev is None:
-        train, held = split(train, settings.dev_share, settings.seed)
-        dev_qrels: Qrels = train_qrels
+        train, held = split(asked, settings.dev_share, settings.seed)
     else:
         held, dev_qrels, more = asking.judged(queries, dev)
-        skipped += more
+        skipped += [one for one in more if one not in skipped]  # the same file of queries was read twice
         both = {query.id for query in held}
-        kept = held_out([query for query in train if query.id not in both], held)
-        skipped += [
-            Skip(query.id, "it is a development question, or a near-duplicate of one")
-            for query in train
-            if query.id not in {one.id for one in kept}
-        ]
-        train = kept
+        train = held_out([query for query in asked if query.id not in both], held)
+        kept = {query.id for query in train}
+        why = "it is a development question, or a near-duplicate of one"
+        skipped += [Skip(query.id, why) for query in asked if query.id not in kept]
     if len(train) < FEWEST:
         raise InputError(
             f"{len(train)} questions are left to train on; expected {FEWEST} or more. Add questions, or name fewer with --dev."
@@ -60,10 +63,14 @@ def read_questions(queries: Path, qrels: Path, dev: Path | None, settings: TuneS
 
 
 def inputs_of(collection: OpenCollection, questions: Questions, settings: TuneSettings) -> dict[str, Any]:
-    """All that decides what comes out, as JSON."""
+    """All that decides what comes out, as JSON.
+
+    Raises:
+        InputError: one of the collection's models has no weights.
+    """
     kept = {query.id: [query.text, dict(sorted(questions.qrels[query.id].items()))] for query in (*questions.train, *questions.dev)}
     parents = {"encoder": collection.facts.encoder, "reranker": collection.facts.reranker}
-    prints = {kind: registry.find(names.located(name, collection.path)).fingerprint() for kind, name in parents.items()}
+    prints = {kind: trainable(names.located(name, collection.path)).fingerprint() for kind, name in parents.items()}
     return {
         "parents": parents,
         "fingerprints": prints,
@@ -76,8 +83,14 @@ def inputs_of(collection: OpenCollection, questions: Questions, settings: TuneSe
         "weights": dict(collection.facts.weights),
         "settings": settings.model_dump(),
         "seed": settings.seed,
-        "threads": os.cpu_count(),
+        "threads": _threads(),
     }
+
+
+def _threads() -> int | None:
+    """How many threads the libraries compute with: what OMP_NUM_THREADS says, or one a core."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() else os.cpu_count()
 
 
 def _digest(value: Any) -> str:

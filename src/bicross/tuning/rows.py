@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bicross.mining.denoise import drawn
 from bicross.records import Candidate, Hit, Mined, Stage
 from bicross.searchers.combination import FEATURES, features, fit
 
@@ -30,8 +31,17 @@ def teach(mined: Sequence[Mined]) -> tuple[list[Mined], dict[str, float]]:
     grades = [np.array([1.0] * len(row.positives) + [0.0] * len(row.candidates)) for row in mined]
     weights = fit(tables, grades)
     column = np.array([weights[name] for name in FEATURES])  # (F,)
-    taught = [_taught(row, (table @ column).tolist()) for row, table in zip(mined, tables, strict=True)]
+    taught = [taught_by(row, (table @ column).tolist()) for row, table in zip(mined, tables, strict=True)]
     return taught, weights
+
+
+def taught_by(row: Mined, scores: Sequence[float]) -> Mined:
+    """The row with a teacher's scores of its positives, then of its candidates, as `scores["teacher"]`."""
+    rest = iter(scores)
+    positives, candidates = (
+        tuple(replace(one, scores={**one.scores, TEACHER: next(rest)}) for one in several) for several in (row.positives, row.candidates)
+    )
+    return replace(row, positives=positives, candidates=candidates)
 
 
 def of_folds(mined: Sequence[Mined], fold_of: Mapping[str, int], fold: int, inside: bool) -> list[Mined]:
@@ -40,9 +50,9 @@ def of_folds(mined: Sequence[Mined], fold_of: Mapping[str, int], fold: int, insi
 
 
 def first_candidates(mined: Sequence[Mined], count: int) -> list[Mined]:
-    """The rows with the first `count` candidates of the fused order, and those drawn at random."""
+    """The rows with the first `count` candidates of the fused order, and those drawn at random. Known answers do not count."""
     return [
-        replace(row, candidates=tuple(one for one in row.candidates if one.scores.get("rank", 0) <= count + len(row.positives)))
+        replace(row, candidates=(*[one for one in row.candidates if not drawn(one)][:count], *filter(drawn, row.candidates)))
         for row in mined
     ]
 
@@ -50,11 +60,3 @@ def first_candidates(mined: Sequence[Mined], count: int) -> list[Mined]:
 def _stages(one: Candidate, last: int) -> dict[str, Stage]:
     known = {name: Stage(0, one.scores[name]) for name in ("lexical", "dense", "rerank") if name in one.scores}
     return {**known, "fused": Stage(int(one.scores.get("rank", last)), 0.0)}
-
-
-def _taught(row: Mined, scores: Sequence[float]) -> Mined:
-    rest = iter(scores)
-    positives = tuple(replace(one, scores={**one.scores, TEACHER: next(rest)}) for one in row.positives)
-    return replace(
-        row, positives=positives, candidates=tuple(replace(one, scores={**one.scores, TEACHER: next(rest)}) for one in row.candidates)
-    )

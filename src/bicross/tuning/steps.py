@@ -1,27 +1,39 @@
-"""The single steps of `tune`, each reading and writing files: mine, distill, train."""
+"""The single steps of `tune`, each reading and writing files: mine, distill, train.
+
+What is half done lies beside the file or folder that it is for, in NAME.work, under a hash of all that it is made from: the same command
+goes on with it, and no other command ever does.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from bicross import asking, durable
-from bicross.data.examples import mined_bytes, read_mined, read_training
-from bicross.data.rows import read_rows
+from bicross.data.examples import mined_bytes, read_mined, read_training, write_mined
+from bicross.data.lines import require_file
+from bicross.data.rows import JSONL, read_rows
 from bicross.errors import InputError
 from bicross.mining.audit import audit
-from bicross.mining.denoise import score
 from bicross.mining.page import page
 from bicross.mining.sampling import examples
 from bicross.models import names, registry
+from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
+from bicross.protocols import Scorer
 from bicross.records import Example, LabelledPair, Mined, Skip
 from bicross.results import MinedFile, TrainedModel
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings, MineSettings
+from bicross.tuning.bases import trainable
 from bicross.tuning.mined import denoised, gather
+from bicross.tuning.rows import TEACHER, taught_by
 from bicross.tuning.run import Run
 from bicross.tuning.scoring import scored
 
@@ -41,33 +53,41 @@ def mine(
 ) -> MinedFile:
     """Mine a collection for hard negatives of judged questions, scored and sorted by one cross-encoder, into a file.
 
-    What was scored is kept in the collection until the file is written, under the fingerprints of documents, models and settings.
+    Interrupted and run again, it scores only what was not scored; other rows or another cross-encoder begin anew.
+
+    Raises:
+        InputError: a file is not what it should be, or the results could not be written where they shall go.
     """
     start = time.perf_counter()
+    _check_target(into, JSONL)
+    if audited is not None:
+        _check_target(audited)
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
         scorer = collection.reranker() if reranker is None else registry.load_reranker(names.located(names.canonical(reranker, path), path))
-        with collection.snapshot():
-            inputs = {
-                "documents": collection.view.revision,
-                "space": collection.encoder().space.fingerprint,
-                "scorer": scorer.fingerprint,
-                "settings": settings.model_dump(),
-                "questions": [[query.id, query.text, sorted(known[query.id].items())] for query in asked],
-            }
-            rows = gather(collection, asked, known, settings, 2 * settings.depth, {}, progress)
-    run = Run.of(path / "tuning", inputs)
-    mined = denoised(scored(run, "scores", rows, scorer, progress), settings)
-    durable.write_file(into, mined_bytes(mined))
-    shutil.rmtree(run.folder, ignore_errors=True)
+        rows = gather(collection, asked, known, settings, 2 * settings.depth, {}, progress)
+    with _scoring(into, rows, scorer, progress) as read:
+        mined = denoised(read, settings)
+        write_mined(into, mined)
     return _mined_file(mined, into, settings.seed, audited, skipped, time.perf_counter() - start)
 
 
 def distill(source: Path, reranker: str, into: Path, progress: Progress) -> MinedFile:
-    """The mined rows with the scores of another cross-encoder, the teacher; kinds and order stay. `train` learns these scores."""
+    """The mined rows with the scores of another cross-encoder, the teacher, as `scores["teacher"]`, which `train` learns.
+
+    Kinds, their scores and the order stay. Interrupted and run again, it scores only what was not scored.
+
+    Raises:
+        InputError: the file is not one of mined rows, or the results could not be written where they shall go.
+    """
     start = time.perf_counter()
-    taught = score(read_mined(source), registry.load_reranker(reranker), progress)
-    durable.write_file(into, mined_bytes(taught))
+    _check_target(into, JSONL)
+    rows, teacher = read_mined(source), registry.load_reranker(reranker)
+    with _scoring(into, rows, teacher, progress) as read:
+        scores = [[one.scores["rerank"] for one in (*row.positives, *row.candidates)] for row in read]
+        taught = [taught_by(row, values) for row, values in zip(rows, scores, strict=True)]
+        taught = [replace(row, source={**row.source, TEACHER: teacher.fingerprint}) for row in taught]
+        write_mined(into, taught)
     return _mined_file(taught, into, 0, None, [], time.perf_counter() - start)
 
 
@@ -83,29 +103,45 @@ def train(
     """Train a model on a file of mined rows, rows with negatives, or labelled pairs. Interrupted and run again, it goes on.
 
     Raises:
-        InputError: the rows do not fit the loss, or `into` is not empty.
+        InputError: the rows do not fit the loss, the base has no weights, or `into` is not empty.
     """
     from bicross.training.bi_encoder import train_bi_encoder  # torch is loaded for this verb only
     from bicross.training.cross_encoder import train_cross_encoder
 
-    if into.exists() and any(into.iterdir()):
-        raise InputError(f"{into} exists already and is not empty; name a new folder.")
-    epochs, folder, work = epochs_of(rows, settings), registry.find(base).root, into.with_name(into.name + ".work")
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise InputError(f"{into} exists already and is not an empty folder; name a new one.")
+    epochs, folder, target = epochs_of(rows, settings), trainable(base), Path(os.path.realpath(into))  # `.` has no name
+    taught = None if teacher is None else trainable(teacher)
     if isinstance(settings, BiEncoderSettings):
-        done = train_bi_encoder(epochs, folder, into, settings, work, progress)
-    else:
-        taught = None if teacher is None else registry.find(teacher).root
-        done = train_cross_encoder(epochs, folder, into, settings, work, progress, taught)
-    shutil.rmtree(work, ignore_errors=True)
-    return TrainedModel(kind, str(into), registry.find(str(into)).fingerprint(), len(epochs[0]), done.steps, done.losses, done.seconds)
+        _check_dimensions(settings.matryoshka, folder)
+    inputs = {
+        "rows": hashlib.sha256(rows.read_bytes()).hexdigest(),
+        "base": folder.fingerprint(),
+        "settings": settings.model_dump(),
+        "teacher": taught and taught.fingerprint(),
+    }
+    with _work(target, inputs) as run:
+        work = run.work("train")
+        if isinstance(settings, BiEncoderSettings):
+            done = train_bi_encoder(epochs, folder.root, target, settings, work, progress)
+        else:
+            done = train_cross_encoder(epochs, folder.root, target, settings, work, progress, taught.root if taught else None)
+    return TrainedModel(kind, str(into), registry.find(str(target)).fingerprint(), len(epochs[0]), done.steps, done.losses, done.seconds)
 
 
 def epochs_of(rows: Path, settings: BiEncoderSettings | CrossEncoderSettings) -> list[Rows]:
-    """The rows of each epoch: of a mined file, other negatives each time."""
+    """The rows of each epoch: of a mined file, other negatives each time, with the teacher's scores where `distill` put them there.
+
+    Raises:
+        InputError: the file cannot be read, or a row is not what it should be.
+    """
+    require_file(rows, "a file of training rows")
     first = next((row for row in read_rows(rows) if not isinstance(row, Skip)), None)
     if first is not None and {"positives", "candidates"} <= first.fields.keys():
         mined = read_mined(rows)
-        epochs = [examples(mined, settings.negatives, settings.seed + epoch, randoms=1) for epoch in range(settings.epochs)]
+        name = TEACHER if any(TEACHER in row.source for row in mined) else "rerank"
+        draws = range(settings.seed, settings.seed + settings.epochs)
+        epochs = [examples(mined, settings.negatives, draw, randoms=1, teacher=name) for draw in draws]
         return [[row for row in epoch if row.negatives or not settings.negatives] for epoch in epochs]
     found = read_training(rows)
     return [found] * settings.epochs
@@ -116,3 +152,35 @@ def _mined_file(mined: Sequence[Mined], into: Path, seed: int, audited: Path | N
     if audited is not None:
         durable.write_file(audited, page(found).encode())
     return MinedFile(str(into), len(mined), asdict(found), None if audited is None else str(audited), tuple(skipped), seconds)
+
+
+def _check_dimensions(named: Sequence[int], folder: ModelFolder) -> None:
+    width = int(folder.config.get("hidden_size", 0))
+    if wrong := [one for one in named if not 0 < one < width]:
+        raise InputError(f"The model has {width} dimensions, which are trained anyway; found {wrong[0]}, expected 1 to {width - 1}.")
+
+
+def _check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
+    """Whether a file can be written here, to be asked before the work that fills it. Raises InputError."""
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path} is not named as a file of mined rows; expected a name that ends in .jsonl.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file, so nothing can be written to it; name another file.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it, or name a file in another one.")
+
+
+@contextmanager
+def _scoring(into: Path, rows: Sequence[Mined], scorer: Scorer, progress: Progress) -> Iterator[list[Mined]]:
+    """The rows with the scorer's scores; these are kept until the block ends well."""
+    made = {"rows": hashlib.sha256(mined_bytes(rows)).hexdigest(), "scorer": scorer.fingerprint}
+    with _work(into, made) as run:
+        yield scored(run, "scores", rows, scorer, progress)
+
+
+@contextmanager
+def _work(into: Path, inputs: Mapping[str, Any]) -> Iterator[Run]:
+    """Where what is half done lies; all of it is gone when the block ends well."""
+    folder = into.with_name(into.name + ".work")
+    yield Run.of(folder, inputs)
+    shutil.rmtree(folder, ignore_errors=True)
