@@ -10,7 +10,7 @@ from typing import Any
 
 from bicross.models import registry
 from bicross.protocols import Encoder, Scorer
-from bicross.records import Candidate, Hit, Mined, Ranking, Stage
+from bicross.records import Candidate, Hit, Mined, Passage, Ranking, Stage
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.weights import Weights
 from bicross.tuning.loop import FOLDS, Task, fold_scorer
@@ -23,10 +23,12 @@ RECALLED = 100
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Held-out questions of one fold: both searches' rankings over the pool of their candidates, and the models that answer them."""
+    """Held-out questions of one fold: both searches' rankings over the pool of their candidates, and the models that answer them.
+
+    A hit's passage is what the models read of the document beside the question.
+    """
 
     rows: Sequence[Mined]
-    texts: Mapping[str, str]
     lexical: dict[str, Ranking]
     dense: dict[str, Ranking]
     encoder: Encoder
@@ -65,43 +67,46 @@ def _held(task: Task, number: int, fold: int, mined: Sequence[Mined], encoder_pa
     inside = [row for row in of_folds(mined, task.fold_of, fold, inside=True) if row.positives]
     rows = random.Random(task.settings.seed).sample(inside, min(len(inside), task.plan.fitted // FOLDS))
     encoder = registry.load_encoder(str(encoder_path))
-    texts = {one.doc_id: one.text for row in rows for one in (*row.positives, *row.candidates)}
-    ids = list(texts)
-    vectors = encoder.encode_documents([texts[doc_id] for doc_id in ids])  # (pool, dim)
+    lexical = {
+        row.query.id: _stage("lexical", [(one.doc_id, one.text, one.scores["lexical"]) for one in _all(row) if "lexical" in one.scores])
+        for row in rows
+    }
+    return Held(rows, lexical, dense_rankings(encoder, rows), encoder, fold_scorer(task, number, fold))
+
+
+def dense_rankings(encoder: Encoder, rows: Sequence[Mined]) -> dict[str, Ranking]:
+    """Query id -> the best documents of all rows, each by the best of the passages that any row has of it."""
+    pool = list(dict.fromkeys((one.doc_id, one.text) for row in rows for one in _all(row)))
+    vectors = encoder.encode_documents([text for _, text in pool])  # (pool, dim)
     asked = encoder.encode_queries([row.query.text for row in rows])  # (rows, dim)
     scores = similarities(asked, vectors, encoder.space)  # (rows, pool)
-    dense = {
-        row.query.id: _stage("dense", [(ids[place], float(values[place])) for place in best])
-        for row, values, best in zip(rows, scores, top_columns(scores, RECALLED).tolist(), strict=True)
+    best = top_columns(scores, RECALLED).tolist()
+    return {
+        row.query.id: _stage("dense", [(*pool[place], float(values[place])) for place in places])
+        for row, values, places in zip(rows, scores, best, strict=True)
     }
-    lexical = {row.query.id: _stage("lexical", _with_score(row, "lexical")) for row in rows}
-    return Held(rows, texts, lexical, dense, encoder, fold_scorer(task, number, fold))
 
 
-def _with_score(row: Mined, name: str) -> list[tuple[str, float]]:
-    several: list[Candidate] = [*row.positives, *row.candidates]
-    return [(one.doc_id, one.scores[name]) for one in several if name in one.scores]
+def _all(row: Mined) -> tuple[Candidate, ...]:
+    return *row.positives, *row.candidates
 
 
-def _stage(name: str, scored: Sequence[tuple[str, float]]) -> Ranking:
-    """A ranking as the search of this name gives it."""
-    ordered = best_first(Hit(doc_id, score) for doc_id, score in scored)
-    return tuple(Hit(hit.doc_id, hit.score, None, {name: Stage(rank, hit.score)}) for rank, hit in enumerate(ordered, start=1))
+def _stage(name: str, scored: Sequence[tuple[str, str, float]]) -> Ranking:
+    """(document id, text, score) as the search of this name ranks them, a document by its best text."""
+    best: dict[str, Hit] = {}
+    for doc_id, text, score in sorted(scored, key=lambda one: -one[2]):
+        best.setdefault(doc_id, Hit(doc_id, score, Passage("", doc_id, 0, len(text), text)))
+    return tuple(replace(hit, stages={name: Stage(rank, hit.score)}) for rank, hit in enumerate(best_first(best.values()), start=1))
 
 
 def _scored(fused: Mapping[str, Ranking], held: Held) -> dict[str, list[Hit]]:
     """The candidates with the scores of late interaction, where the encoder gives it, and of the cross-encoder."""
     questions = {row.query.id: row.query.text for row in held.rows}
-    pairs = {(query, hit.doc_id): (questions[query], held.texts[hit.doc_id]) for query, hits in fused.items() for hit in hits}
-    rerank = {
-        (row.query.id, one.doc_id): one.scores["rerank"]
-        for row in held.rows
-        for one in (*row.positives, *row.candidates)
-        if "rerank" in one.scores
-    }
-    unread = [place for place in pairs if place not in rerank]
-    rerank |= dict(zip(unread, held.scorer.score([pairs[place] for place in unread]).tolist(), strict=True))
-    scored = {"rerank": rerank}
+    pairs = {(query, hit.doc_id): (questions[query], hit.passage.text) for query, hits in fused.items() for hit in hits if hit.passage}
+    known = {(row.query.text, one.text): one.scores["rerank"] for row in held.rows for one in _all(row) if "rerank" in one.scores}
+    unread = [pair for pair in dict.fromkeys(pairs.values()) if pair not in known]
+    known |= dict(zip(unread, held.scorer.score(unread).tolist(), strict=True))
+    scored = {"rerank": {place: known[pair] for place, pair in pairs.items()}}
     if (late := registry.load_late_interaction(held.encoder)) is not None:
         scored["late"] = dict(zip(pairs, late.score(list(pairs.values())).tolist(), strict=True))
     return {

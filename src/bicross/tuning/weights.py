@@ -66,20 +66,26 @@ def combination(
 
 
 def calibration(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> tuple[float, float]:
-    """(scale, offset) of the logistic function that turns the cross-encoder's logits into probabilities (Platt 1999)."""
+    """(scale, offset) of the logistic function that turns the cross-encoder's logits into probabilities.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999, with his targets, which keep the scale finite where the logits
+    part answers from all else.
+    """
     pairs = [
         (hit.stages["rerank"].score, float(qrels[query].get(hit.doc_id, 0) > 0))
         for query, hits in candidates.items()
         for hit in hits
         if "rerank" in hit.stages
     ]
-    logits, labels = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-    if not 0 < labels.sum() < len(labels):
+    logits, labels = np.array(pairs, dtype=np.float64).reshape(-1, 2).T  # both (pairs,)
+    answers, others = labels.sum(), (1 - labels).sum()
+    if not (answers and others):
         return 1.0, 0.0  # nothing to tell apart
+    targets = np.where(labels > 0, (answers + 1) / (answers + 2), 1 / (others + 2))  # (pairs,)
 
     def loss(parameters: Numbers) -> float:
-        margin = parameters[0] * logits + parameters[1]
-        return float(np.mean(np.logaddexp(0, margin) - labels * margin))
+        margin = parameters[0] * logits + parameters[1]  # (pairs,)
+        return float(np.mean(np.logaddexp(0, margin) - targets * margin))
 
     scale, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
     return round(float(scale), 4), round(float(offset), 4)

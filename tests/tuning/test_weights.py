@@ -1,0 +1,170 @@
+"""Weights of the stages, in worlds where it is planted which stage knows the answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from bicross.records import Hit, Query, Ranking, Stage
+from bicross.searchers.weights import Weights
+from bicross.tuning import weights
+from bicross.tuning.weights import LEXICAL, Known, calibration, combination, joined, lexical_weight
+from bicross.vectors import best_first
+
+Grades = dict[str, dict[str, int]]
+
+
+def searched(stage: str, scores: Mapping[str, Mapping[str, float]]) -> Known:
+    """A searcher of query -> document -> score."""
+    rankings: dict[str, Ranking] = {}
+    for query, found in scores.items():
+        order = best_first(Hit(doc_id, score) for doc_id, score in found.items())
+        rankings[query] = tuple(Hit(hit.doc_id, hit.score, None, {stage: Stage(rank, hit.score)}) for rank, hit in enumerate(order, 1))
+    return Known(rankings)
+
+
+def world(
+    questions: int, told: Mapping[str, float], documents: int = 20, seed: int = 0
+) -> tuple[dict[str, dict[str, dict[str, float]]], Grades]:
+    """Stage -> query -> document -> score; document "d0" answers, and its score is higher by what `told` says of the stage."""
+    rng = random.Random(seed)
+    names = [f"q{number:03}" for number in range(questions)]
+    scores = {
+        stage: {query: {f"d{place}": rng.gauss(gain * (place == 0), 1) for place in range(documents)} for query in names}
+        for stage, gain in told.items()
+    }
+    return scores, {query: {"d0": 1} for query in names}
+
+
+def fused(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, list[Hit]]:
+    """The candidates in the order of dense search, with the scores of every stage."""
+    order = searched("dense", scores["dense"]).rankings
+    return {
+        query: [
+            Hit(
+                hit.doc_id,
+                -float(rank),
+                None,
+                {**{stage: Stage(0, values[query][hit.doc_id]) for stage, values in scores.items()}, "fused": Stage(rank, 0.0)},
+            )
+            for rank, hit in enumerate(ranking, 1)
+        ]
+        for query, ranking in order.items()
+    }
+
+
+@pytest.mark.parametrize(("gain", "helps"), [(0.0, False), (2.0, True)])
+def test_lexical_search_gets_a_weight_where_it_helps(gain: float, helps: bool) -> None:
+    scores, qrels = world(150, {"lexical": gain, "dense": 2.0})
+    found = lexical_weight(*(searched(stage, scores[stage]) for stage in ("lexical", "dense")), [Query(name, "?") for name in qrels], qrels)
+    assert found in LEXICAL
+    assert (found > 0) == helps
+
+
+def test_a_gain_that_may_be_chance_is_none() -> None:
+    """Lexical search is right on one question of ten that dense search misses, and as wrong on another."""
+    dense = {f"q{n}": {"right": 1.0, "wrong": 0.5} if n else {"right": 0.5, "wrong": 1.0} for n in range(10)}
+    lexical = {f"q{n}": {"right": 1.0} if n == 0 else {"wrong": 1.0} if n == 1 else {"right": 1.0} for n in range(10)}
+    qrels = {query: {"right": 1} for query in dense}
+    assert lexical_weight(searched("lexical", lexical), searched("dense", dense), [Query(name, "?") for name in qrels], qrels) == 0.0
+
+
+def test_a_useless_reranker_gets_no_weight_or_by_chance_a_little() -> None:
+    """With few questions noise may seem worth its time; its weight is then so small that it cannot hurt."""
+    shares, gains = [], []
+    for seed in range(1, 7):
+        scores, qrels = world(100, {"lexical": 0.5, "dense": 2.0, "rerank": 0.0}, seed=seed)
+        found, quality = combination(fused(scores), qrels)
+        shares.append(found.get("rerank", 0.0) / found["dense"])
+        gains.append(quality["lexical + dense + rank + rerank"] - quality["lexical + dense + rank"])
+    assert sum(share == 0 for share in shares) >= 4
+    assert max(shares) < 0.2
+    assert np.mean(gains) == pytest.approx(0, abs=0.003)
+
+
+def test_a_perfect_reranker_gets_nearly_all_of_it() -> None:
+    scores, qrels = world(150, {"lexical": 0.5, "dense": 1.0, "rerank": 12.0})
+    found, quality = combination(fused(scores), qrels)
+    assert found["rerank"] > 3 * max(weight for name, weight in found.items() if name != "rerank")
+    assert quality["lexical + dense + rank + rerank"] == pytest.approx(1.0, abs=0.001)
+    assert all(weight > 0 for weight in found.values())
+
+
+def test_what_is_left_out_costs_less_than_it_is_worth() -> None:
+    """Late interaction says what dense search says, so it is left out, and its time saved."""
+    scores, qrels = world(100, {"lexical": 0.5, "dense": 2.0})
+    found, quality = combination(fused({**scores, "late": scores["dense"]}), qrels)
+    assert "late" not in found and len(quality) == 2
+
+
+def test_no_question_is_measured_with_weights_that_it_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question has a candidate table of its own; none that is measured is among those fitted on."""
+    scores, qrels = world(23, {"lexical": 0.5, "dense": 1.0})
+    fitted: list[list[bytes]] = []
+    real_fit = weights.fit
+
+    def watched(tables: Sequence[weights.Table], grades: Sequence[weights.Numbers]) -> dict[str, float]:
+        fitted.append([table.tobytes() for table in tables])
+        return real_fit(tables, grades)
+
+    measured: list[str] = []
+    real_features = weights.features
+    names: dict[bytes, str] = {}
+
+    def named(candidates: Sequence[Hit]) -> weights.Table:
+        table = real_features(candidates)
+        mask = np.array([float(name in weights.RECALL) for name in weights.FEATURES])
+        names[(table * mask).tobytes()] = next(query for query, hits in candidates_of.items() if hits is candidates)
+        return table
+
+    candidates_of = fused(scores)
+    monkeypatch.setattr(weights, "fit", watched)
+    monkeypatch.setattr(weights, "features", named)
+    combination(candidates_of, qrels)
+    *held_out, final = fitted
+    assert len(final) == 23 and len(held_out) == weights.FOLDS
+    for tables in held_out:
+        measured += set(qrels) - {names[table] for table in tables}
+    assert sorted(measured) == sorted(qrels)  # each question is left out once
+
+
+def test_cross_fitting_does_not_praise_noise() -> None:
+    """Five noise stages and ten questions: fitted and measured on the same questions they seem to help, cross-fitted they do not."""
+    gains = []
+    for seed in range(8):
+        scores, qrels = world(10, {"lexical": 0.0, "dense": 0.0, "rerank": 0.0}, seed=seed)
+        _, quality = combination(fused(scores), qrels)
+        gains.append(quality["lexical + dense + rank + rerank"])
+    chance = np.mean([1 / np.log2(rank + 1) if rank <= 10 else 0.0 for rank in range(1, 21)])  # the answer at any place alike
+    assert np.mean(gains) == pytest.approx(chance, abs=0.08)
+
+
+@pytest.mark.parametrize(("scale", "offset", "unit"), [(2.0, -1.0, 1.0), (0.5, 1.0, 4.0), (30.0, -2.0, 0.05)])
+def test_calibration_finds_the_planted_logistic(scale: float, offset: float, unit: float) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, unit, 6000)
+    labels = rng.random(6000) < 1 / (1 + np.exp(-(scale * logits + offset)))
+    hits = {"q": [Hit(str(place), 0.0, None, {"rerank": Stage(0, float(logit))}) for place, logit in enumerate(logits)]}
+    found = calibration(hits, {"q": {str(place): int(label) for place, label in enumerate(labels)}})
+    assert found == (pytest.approx(scale, rel=0.08), pytest.approx(offset, abs=0.15))
+
+
+def test_calibration_stays_finite_where_all_is_told_apart() -> None:
+    """Three answers at 5 and seven others at -5 leave no doubt; Platt's targets are 4/5 and 1/9, and the logistic goes through both."""
+    hits = {"q": [Hit(str(place), 0.0, None, {"rerank": Stage(0, 5.0 if place < 3 else -5.0)}) for place in range(10)]}
+    found = calibration(hits, {"q": {str(place): 1 for place in range(3)}})
+    high, low = np.log(4), -np.log(8)
+    assert found == (pytest.approx((high - low) / 10, abs=0.001), pytest.approx((high + low) / 2, abs=0.001))
+
+
+def test_nothing_to_calibrate() -> None:
+    hits = {"q": [Hit("a", 0.0, None, {"rerank": Stage(0, 1.0)}), Hit("b", 0.0, None, {})]}
+    assert calibration(hits, {"q": {"x": 1}}) == calibration({}, {}) == (1.0, 0.0)
+
+
+def test_joined_is_what_a_collection_reads_back() -> None:
+    found = joined(Weights(), 0.35, {"dense": 1.0, "rerank": 0.5}, 30, (2.0, -1.0))
+    assert Weights.of(found.as_json()) == found == Weights({"lexical": 0.35, "dense": 1.0}, {"dense": 1.0, "rerank": 0.5}, 30, (2.0, -1.0))
