@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,42 +12,98 @@ from typing import Any
 from bicross import durable
 from bicross.collection.store import Facts, Writer
 from bicross.models.names import MODELS
+from bicross.records import Space
 from bicross.searchers.weights import Weights
 from bicross.tuning.run import json_bytes
 
 LINEAGE, NOTES, CARD = "lineage.json", "bicross.json", "README.md"
-TASKS = {"encoder": ("sentence-similarity", "bi-encoder"), "reranker": ("text-ranking", "cross-encoder")}
+MEASURE = "nDCG@10"
+MADE_FROM = ("parents", "data", "plan", "settings", "seed", "threads")
+KINDS = {  # the hub's task, what it is called, how it is used, and the tags that the cards of sentence-transformers have
+    "encoder": (
+        "sentence-similarity",
+        "bi-encoder",
+        (
+            'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("PATH")\n'
+            'model.encode_query(["a question"]), model.encode_document(["a passage"])'
+        ),
+        ("sentence-similarity", "feature-extraction"),
+    ),
+    "reranker": (
+        "text-ranking",
+        "cross-encoder",
+        'from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder("PATH")\nmodel.predict([("a question", "a passage")])',
+        ("cross-encoder", "reranker"),
+    ),
+}
+TEMPLATE = """---
+library_name: sentence-transformers
+pipeline_tag: {task}
+tags:
+- sentence-transformers
+{tags}
+- bicross
+---
+
+# A {what} tuned by Bicross {version}
+
+```python
+{use}
+```
+
+## Measured
+
+On {questions} development questions that no model saw, depth {depth}, with {level} intervals.
+
+| {measure} | before | after | difference | interval |
+|---|---|---|---|---|
+{stages}
+
+{verdict}
+
+What must not fall by more than its limit; latency, the median seconds of a search, must not rise by more:
+
+| guard | before | after | limit |
+|---|---|---|---|
+{guards}
+
+## Mined documents, by kind, as a cross-encoder scored them that did not train on the question
+
+{kinds}
+
+## Made from
+
+```json
+{made}
+```
+"""
 
 
-def promote(writer: Writer, models: Mapping[str, Path], space: Any, weights: Weights, lineage: Mapping[str, Any]) -> Facts:
+def promote(writer: Writer, models: Mapping[str, Path], space: Space, weights: Weights, lineage: Mapping[str, Any]) -> Facts:
     """Copy the models into the collection and search with them from now on; the space must be filled. One step back is kept.
 
-    `models` are "encoder" and "reranker", folders; `lineage` says what made them.
+    `models` are "encoder" and "reranker", folders; `lineage` says what made them. A model of the same name is there already: the same.
     """
-    named = {kind: f"{MODELS}/{model_name(kind, path)}" for kind, path in models.items()}
-    for kind, path in models.items():
-        into = writer.path / named[kind]
-        if into.exists():
-            continue
-        files = {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
-        files.pop(durable.MANIFEST, None)
-        files[LINEAGE] = json_bytes({**lineage, "versions": versions()})
-        files[CARD] = card(kind, lineage).encode()
-        if kind == "reranker":
-            files[NOTES] = json.dumps({"encoder": named["encoder"], **weights.as_json()}, indent=1).encode()
-        durable.write_folder(into, files, {"bicross": version("bicross")})
-    facts = Facts(named["encoder"], named["reranker"], writer.facts.passage_tokens, weights.as_json())
-    writer.activate(space, facts)
+    encoder = f"{MODELS}/{model_name('encoder', models['encoder'])}"
+    notes = {"encoder": encoder, **weights.as_json()}
+    reranker = f"{MODELS}/{model_name('reranker', models['reranker'], notes)}"
+    _copy(models["encoder"], writer.path / encoder, {LINEAGE: _lineage(lineage), CARD: card("encoder", lineage).encode()})
+    fitted = json.dumps(notes, indent=1).encode()
+    _copy(models["reranker"], writer.path / reranker, {LINEAGE: _lineage(lineage), CARD: card("reranker", lineage).encode(), NOTES: fitted})
+    writer.activate(space, Facts(encoder, reranker, writer.facts.passage_tokens, weights.as_json()))
     writer.prune()
     writer.fold()
-    return facts
+    return writer.facts
 
 
-def model_name(kind: str, folder: Path) -> str:
-    """The name of a tuned model in its collection: what it is and a hash of its files, so that other weights never share it."""
+def model_name(kind: str, folder: Path, notes: Mapping[str, Any] | None = None) -> str:
+    """The name of a tuned model in its collection: what it is and a hash of its files, so that other weights never share it.
+
+    Nor does a reranker that goes with another encoder or other fitted weights, its `notes`.
+    """
     files = durable.read_manifest(folder)["files"]
-    digest = hashlib.sha256(json_bytes({name: entry["sha256"] for name, entry in files.items()}))
-    return f"{kind}-{digest.hexdigest()[:12]}"
+    prints = {name: entry["sha256"] for name, entry in files.items()}
+    return f"{kind}-{hashlib.sha256(json_bytes([prints, notes] if notes else prints)).hexdigest()[:12]}"
 
 
 def versions() -> dict[str, str]:
@@ -56,66 +112,46 @@ def versions() -> dict[str, str]:
 
 
 def card(kind: str, lineage: Mapping[str, Any]) -> str:
-    """A model card as sentence-transformers' users know it: front matter, use, what it was trained on, and what was measured."""
-    task, what = TASKS[kind]
-    loading = {
-        "encoder": 'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("PATH")\n'
-        'model.encode_query(["a question"]), model.encode_document(["a passage"])',
-        "reranker": 'from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder("PATH")\n'
-        'model.predict([("a question", "a passage")])',
-    }[kind]
-    decision, measured = lineage["decision"], lineage["dev"]
-    found = decision["comparison"]
-    rows = [
-        f"| {stage} | {measured['before'][stage]['nDCG@10']:.4f} | {measured['after'][stage]['nDCG@10']:.4f} "
-        f"| {measured['difference'][stage]['difference']:+.4f} | [{measured['difference'][stage]['confidence'][0]:+.4f}, "
-        f"{measured['difference'][stage]['confidence'][1]:+.4f}] |"
-        for stage in measured["before"]
-    ]
-    guards = [f"| {guard['name']} | {guard['before']:.4f} | {guard['after']:.4f} | {guard['limit']:g} |" for guard in decision["guards"]]
-    return "\n".join(
-        [
-            "---",
-            "library_name: sentence-transformers",
-            f"pipeline_tag: {task}",
-            "tags:",
-            "- sentence-transformers",
-            f"- {what}",
-            "- bicross",
-            "---",
-            "",
-            f"# A {what} tuned by Bicross {version('bicross')}",
-            "",
-            "```python",
-            loading,
-            "```",
-            "",
-            "## Measured",
-            "",
-            f"On {found['queries']} development questions that no model saw, depth {lineage['depth']}, with 95 % intervals.",
-            "",
-            "| nDCG@10 | before | after | difference | interval |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            found["verdict"],
-            "",
-            "| guard | before | after | limit |",
-            "|---|---|---|---|",
-            *guards,
-            "",
-            "## Mined negatives",
-            "",
-            "".join(f"- {kind}: {count}\n" for kind, count in lineage["audit"]["kinds"].items()),
-            f"Known answers score above other candidates in {lineage['audit']['auc']['rerank'] or 0:.3f} of all pairs (cross-fitted).",
-            "",
-            "## Made from",
-            "",
-            "```json",
-            json.dumps(
-                {key: lineage[key] for key in ("parents", "data", "plan", "settings", "seed", "threads")}, indent=1, ensure_ascii=False
-            ),
-            "```",
-            "",
-        ]
+    """A model card as sentence-transformers' users know it: front matter, use, what was measured, and what it was made from."""
+    task, what, use, tags = KINDS[kind]
+    decision, audit = lineage["decision"], lineage["audit"]
+    auc = audit["auc"]["rerank"]
+    kinds = [f"- {name}: {count}" for name, count in audit["kinds"].items()]
+    return TEMPLATE.format(
+        task=task,
+        what=what,
+        use=use,
+        tags="\n".join(f"- {tag}" for tag in tags),
+        version=version("bicross"),
+        questions=decision["comparison"]["queries"],
+        depth=lineage["depth"],
+        level=f"{100 * lineage['settings']['gate']['confidence']:g} %",
+        measure=MEASURE,
+        stages="\n".join(_stages(lineage["dev"])),
+        verdict=decision["comparison"]["verdict"],
+        guards="\n".join(f"| {one['name']} | {one['before']:.4f} | {one['after']:.4f} | {one['limit']:g} |" for one in decision["guards"]),
+        kinds="\n".join(kinds + ([] if auc is None else [f"- {auc:.3f} of the pairs of a known answer and another are in this order"])),
+        made=json.dumps({key: lineage[key] for key in MADE_FROM}, indent=1, ensure_ascii=False),
     )
+
+
+def _stages(measured: Mapping[str, Any]) -> Iterator[str]:
+    """A row of the card's table for each stage of search."""
+    for stage, before in measured["before"].items():
+        paired = measured["difference"][stage]
+        low, high = paired["confidence"]
+        after = measured["after"][stage][MEASURE]
+        yield f"| {stage} | {before[MEASURE]:.4f} | {after:.4f} | {paired['difference']:+.4f} | [{low:+.4f}, {high:+.4f}] |"
+
+
+def _lineage(lineage: Mapping[str, Any]) -> bytes:
+    return json_bytes({**lineage, "versions": versions()})
+
+
+def _copy(model: Path, into: Path, more: Mapping[str, bytes]) -> None:
+    """The model's files and `more`, which come before files of the same name."""
+    if into.exists():
+        return
+    files = {str(file.relative_to(model)): file.read_bytes() for file in sorted(model.rglob("*")) if file.is_file()}
+    files.pop(durable.MANIFEST, None)
+    durable.write_folder(into, {**files, **more}, {"bicross": version("bicross")})
