@@ -27,7 +27,9 @@ def bar() -> Iterator[Progress]:
         task, rates = rich.add_task("", total=None, rate=""), _Rates()
 
         def update(what: str, done: int, total: int) -> None:
-            rich.update(task, description=what, completed=done, total=total or None, rate=short(rates(what, done)))
+            if what != rich.tasks[0].description:  # its time and its time left begin anew
+                rich.reset(task, description=what)
+            rich.update(task, completed=done, total=total or None, rate=short(rates(what, done)))
 
         yield update
 

@@ -120,7 +120,6 @@ def train_bi_encoder(
     as_json: Json = False,
 ) -> None:
     """Train a bi-encoder on mined rows, rows with negatives, or labelled pairs. Interrupted, run it again."""
-    dimensions = tuple(int(part) for part in matryoshka.split(",") if part.strip().isdecimal())
     settings = settings_of(
         "BiEncoderSettings",
         loss=loss,
@@ -129,7 +128,7 @@ def train_bi_encoder(
         batch=batch,
         mini_batch=mini_batch,
         negatives=negatives,
-        matryoshka=dimensions,
+        matryoshka=dimensions(matryoshka),
         pooling=pooling,
         separate=separate,
         learning_rate=learning_rate,
@@ -186,7 +185,15 @@ def _train(kind: str, rows: Path, base: str, into: Path, settings: Any, teacher:
 
 def duration(text: str) -> float:
     """Seconds of 90s, 30m, 2h or a plain number of seconds. Raises InputError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([smh]?)", text.strip().lower())
     if found is None:
         raise InputError(f"--budget is {text!r}; expected a time such as 90s, 30m or 2h.")
     return float(found[1]) * UNITS[found[2]]
+
+
+def dimensions(text: str) -> tuple[int, ...]:
+    """Whole numbers above 0 with commas between them; none of an empty text. Raises InputError."""
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if wrong := [part for part in parts if not re.fullmatch(r"0*[1-9][0-9]{0,5}", part)]:
+        raise InputError(f"--matryoshka names {wrong[0]!r}; expected whole numbers with commas between them, such as 256,128.")
+    return tuple(map(int, parts))
