@@ -13,14 +13,16 @@ def trim_padding(transformer: Any) -> None:
     """From now on `transformer` computes what it did, but not for padding: batches of mixed lengths are mostly that.
 
     Texts are sorted by length and run in parts of 16; what comes out stands in the order asked, (B, T, D), with zeros where a part was
-    shorter, which no pooling reads. Measured in docs/log.md.
+    shorter, which no pooling reads. Last hidden state, pooled output and hidden states are put together so, nothing else. Padding on
+    the left stays. Measured in docs/log.md.
     """
     whole = transformer.forward
 
     def forward(input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None, **others: Any) -> Any:
         if input_ids is None or attention_mask is None or len(input_ids) <= PART or attention_mask.ndim != 2:
             return whole(input_ids=input_ids, attention_mask=attention_mask, **others)
-        lengths = attention_mask.sum(dim=1)  # (B,)
+        places = torch.arange(1, attention_mask.shape[1] + 1, device=attention_mask.device)  # (T,)
+        lengths = (attention_mask.bool() * places).amax(dim=1)  # (B,) up to the last visible token
         order = torch.argsort(lengths, stable=True)  # (B,)
         parts = [_part(rows, int(lengths[rows].max()), input_ids, attention_mask, others) for rows in order.split(PART)]  # type: ignore[no-untyped-call]  # torch's own
         return _joined([whole(**part) for part in parts], torch.argsort(order), input_ids.shape[1])
