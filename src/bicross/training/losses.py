@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,24 +14,30 @@ from sentence_transformers.sentence_transformer.losses import (
     MarginMSELoss,
     MultipleNegativesRankingLoss,
 )
+from sentence_transformers.sentence_transformer.modules import Normalize
 
+from bicross.errors import InputError
 from bicross.settings import BiEncoderSettings
 
 Similarity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+COSINE_MARGIN, DOT_MARGIN = 0.2, 1.0  # by how much a triplet's positive is to be more similar than its negative
 
 
 def bi_encoder_loss(model: Any, settings: BiEncoderSettings, distils: bool) -> Any:
     """The loss of the settings. `distils`: the rows carry a teacher's scores, which are learned together with the contrastive loss.
 
     A cosine model gets a cosine student: the trainers' default, the dot product, would let it learn lengths that search never uses.
+    The losses of labelled pairs are of the cosine alone.
+
+    Raises:
+        InputError: the dimensions to train along are none of the model's, or its similarity is the dot product.
     """
-    cosine = model.similarity_fn_name == "cosine"
+    cosine = is_cosine(model)
     matrix, pairwise = (util.cos_sim, util.pairwise_cos_sim) if cosine else (util.dot_score, util.pairwise_dot_score)
     scale = settings.scale if cosine else 1.0
     found: torch.nn.Module
     if settings.loss == "triplet":
-        metric = losses.TripletDistanceMetric.COSINE if cosine else losses.TripletDistanceMetric.EUCLIDEAN
-        found = losses.TripletLoss(model, distance_metric=metric, triplet_margin=0.2 if cosine else 5.0)
+        found = losses.TripletLoss(model, distance_metric=_distance(pairwise), triplet_margin=COSINE_MARGIN if cosine else DOT_MARGIN)
     elif settings.loss == "pairs":
         found = losses.ContrastiveLoss(model)
     elif settings.loss == "cosine":
@@ -44,7 +50,33 @@ def bi_encoder_loss(model: Any, settings: BiEncoderSettings, distils: bool) -> A
         found = _WithTeacher(model, scale, matrix, settings, _teacher_loss(model, settings, pairwise, scale))
     else:
         found = MultipleNegativesRankingLoss(model, scale=scale, similarity_fct=matrix)
-    return losses.MatryoshkaLoss(model, found, [model.get_embedding_dimension(), *settings.matryoshka]) if settings.matryoshka else found
+    return _at_every_size(model, found, settings.matryoshka) if settings.matryoshka else found
+
+
+def is_cosine(model: Any) -> bool:
+    """Whether search compares the model's vectors by cosine, as `models/folder.py` decides it: a dot product of unit vectors is one."""
+    return model.similarity_fn_name != "dot" or any(isinstance(module, Normalize) for module in model.modules())
+
+
+def _at_every_size(model: Any, loss: torch.nn.Module, sizes: Sequence[int]) -> torch.nn.Module:
+    """The loss of the whole vectors and of their first `sizes` dimensions, scaled to length 1 (Kusupati et al. 2022, "Matryoshka")."""
+    whole = model.get_embedding_dimension()
+    if not all(1 <= size < whole for size in sizes):
+        raise InputError(
+            f"Dimensions to train along are {', '.join(map(str, sizes))}; expected from 1 to {whole - 1}, the model has {whole}."
+        )
+    if not is_cosine(model):
+        raise InputError(
+            "The model compares by dot product, but shorter dimensions are trained on vectors of length 1; use a cosine model."
+        )
+    return losses.MatryoshkaLoss(model, loss, sorted({whole, *sizes}))
+
+
+def _distance(pairwise: Similarity) -> Similarity:
+    def distance(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return -pairwise(left, right)  # (B,)
+
+    return distance
 
 
 def _teacher_loss(model: Any, settings: BiEncoderSettings, pairwise: Similarity, scale: float) -> Any:
