@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments, losses
 
 from bicross.errors import InputError
+from bicross.models.folder import read_folder
 from bicross.records import Example, LabelledPair
 from bicross.settings import CrossEncoderSettings
-from bicross.training.fitting import Progress, Trained, fit, keep, loading, reproducible
+from bicross.training.fitting import Progress, Trained, fit, keep, reproducible, require_free
+from bicross.training.loading import load
 from bicross.training.padding import trim_padding
 from bicross.training.surgery import freeze, keep_layers
 from bicross.training.teacher import TeacherLoss
@@ -23,6 +25,10 @@ CERTAIN = 10.0  # the listwise label of the answer: ListNet takes a softmax of t
 LONGEST = 512
 LISTWISE = {"listwise": losses.ListNetLoss, "lambda": losses.LambdaLoss, "ranknet": losses.RankNetLoss}
 PAIRWISE = {"bce": losses.BinaryCrossEntropyLoss, "mse": losses.MSELoss, "cross-entropy": losses.CrossEntropyLoss}
+LABELS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "bce": (lambda label: 0 <= label <= 1, "a probability from 0 to 1; for grades there is mse"),
+    "cross-entropy": (lambda label: label >= 0 and label.is_integer(), "the number of a class, from 0"),
+}
 
 
 def train_cross_encoder(
@@ -42,33 +48,42 @@ def train_cross_encoder(
     Raises:
         InputError: rows are of the wrong kind for the loss; `into` is not empty; teacher and student do not fit.
     """
+    if settings.loss not in LISTWISE:
+        epochs = [_pairs(epoch) for epoch in epochs]
     rows = [row for epoch in epochs for row in epoch]
     _check(rows, settings, teacher)
-    grouped = settings.loss in LISTWISE
-    if not grouped:
-        epochs = [_pairs(epoch) for epoch in epochs]
-        rows = [row for epoch in epochs for row in epoch]
+    require_free(into)
+    folder = read_folder(base)
+    if folder.query_tower is not None:
+        raise InputError(f"{base} has separate encoders for queries and documents; expected one network, which reads both together.")
     with reproducible(settings.seed):
-        labels = 1 + max(int(row.label) for row in rows if isinstance(row, LabelledPair)) if settings.loss == "cross-entropy" else 1
-        model = CrossEncoder(str(base), num_labels=labels, max_length=settings.max_tokens, **loading())
-        kept = keep_layers(model.model.base_model, settings.layers) if settings.layers else None
+        model = _load(base, settings, rows)
+        model.max_seq_length = min(settings.max_tokens, folder.max_tokens)
+        if settings.layers:
+            keep_layers(model.model.base_model, settings.layers)
         freeze(model.model.base_model, settings.frozen_layers)
         trim_padding(model.model.base_model)
-        loss = _loss(model, settings) if teacher is None else TeacherLoss(model, teacher, kept)
         done = fit(
             (CrossEncoderTrainer, CrossEncoderTrainingArguments),
             model,
             _columns(rows),
             _batches(epochs, settings),
-            loss,
+            _loss(model, settings) if teacher is None else TeacherLoss(model, teacher),
             settings,
             work,
+            [found.fingerprint() for found in (folder, *([] if teacher is None else [read_folder(teacher)]))],
             "training the cross-encoder",
             progress,
         )
-        model.max_length = min(getattr(model.model.config, "max_position_embeddings", LONGEST), LONGEST)
+        model.max_seq_length = min(folder.max_tokens, LONGEST)
         keep(model, into, {"trained from": base.name, "settings": settings.model_dump()})
     return done
+
+
+def _load(base: Path, settings: CrossEncoderSettings, rows: Sequence[Any]) -> Any:
+    """The base with a head for as many scores a pair as the loss needs; the head is new where the base has none of that size."""
+    scores = 1 + max(int(row.label) for row in rows) if settings.loss == "cross-entropy" else 1
+    return load(CrossEncoder, base, scores)
 
 
 def _loss(model: CrossEncoder, settings: CrossEncoderSettings) -> Any:
@@ -80,12 +95,19 @@ def _loss(model: CrossEncoder, settings: CrossEncoderSettings) -> Any:
 def _check(rows: Sequence[Example | LabelledPair], settings: CrossEncoderSettings, teacher: Path | None) -> None:
     if not rows:
         raise InputError("There is no row to train on.")
-    if settings.loss in LISTWISE or teacher is not None:
-        lonely = next((row for row in rows if not isinstance(row, Example) or not row.negatives), None)
-        if lonely is not None or settings.loss not in LISTWISE:
+    if settings.loss in LISTWISE:
+        if not all(isinstance(row, Example) and row.negatives for row in rows):
+            raise InputError(f"The loss {settings.loss!r} needs rows with negatives. Mine some, bicross mine, or use another loss.")
+    elif teacher is not None:
+        raise InputError(f"A teacher needs rows with negatives and a listwise loss, not {settings.loss!r}.")
+    elif settings.loss in LABELS:
+        known, expected = LABELS[settings.loss]
+        if odd := next((row for row in rows if isinstance(row, LabelledPair) and not known(row.label)), None):
             raise InputError(
-                f"The loss {settings.loss!r}, or a teacher, needs rows with negatives and a listwise loss. Mine some: bicross mine."
+                f"The label of {odd.first!r} and {odd.second!r} is {odd.label:g}; the loss {settings.loss!r} expects {expected}."
             )
+        if settings.loss == "cross-entropy" and len({row.label for row in rows if isinstance(row, LabelledPair)}) < 2:
+            raise InputError("All rows are of one class; expected two classes or more.")
 
 
 def _pairs(rows: Rows) -> list[LabelledPair]:

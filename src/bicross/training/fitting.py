@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import shutil
 import time
@@ -13,25 +15,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bicross import durable
-from bicross.errors import InputError, MissingExtra
-from bicross.models.network import best_precision
-from bicross.settings import TrainSettings
+import transformers
+from datasets import Dataset
+from datasets.utils import logging as datasets_logging
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from torch.utils.data import SequentialSampler
+from transformers import PrinterCallback, TrainerCallback
 
-try:
-    import torch
-    import transformers
-    from datasets import Dataset
-    from datasets.utils import logging as datasets_logging
-    from sentence_transformers.base.sampler import DefaultBatchSampler
-    from torch.utils.data import SequentialSampler
-    from transformers import PrinterCallback, TrainerCallback
-except ImportError as error:
-    raise MissingExtra(f"Training needs {error.name}, which is not installed: pip install 'bicross[train]'") from error
+from bicross import durable
+from bicross.errors import InputError
+from bicross.settings import TrainSettings
+from bicross.training.loading import has_gpu, in_bf16
 
 Progress = Callable[[str, int, int], None]
 CHECKPOINT_SECONDS = 60.0  # between checkpoints, at least: an interruption costs no more than that
 WHOLE = "whole"  # the file that a checkpoint gets when all of it is on the disk
+INPUTS = "inputs.sha256"  # what the checkpoints beside it were made of
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 WEIGHT_DECAY = 0.01
 
@@ -93,14 +92,18 @@ def fit(
     loss: Any,
     settings: TrainSettings,
     work: Path,
+    parents: Sequence[str],
     what: str,
     progress: Progress,
     **arguments: Any,
 ) -> Trained:
-    """Train `model` in place, a step a batch. `kinds` are the trainer's class and its arguments'; `work` keeps the checkpoints.
+    """Train `model` in place, a step a batch. `kinds` are the trainer's class and its arguments'; `work` keeps the checkpoints, which
+    are used again only with the same `parents` (fingerprints of the models that go in), settings, rows and batches.
 
-    The learning rate rises over the first tenth of the steps, then falls to 0 in a line; AdamW; bf16 where the processor has it.
+    The learning rate rises over the first tenth of the steps, then falls to 0 in a line; AdamW; bf16 where the processor has it; on
+    one device.
     """
+    _forget_others(work, [kinds[0].__name__, list(parents), settings.model_dump(), dict(columns), list(batches)])
     given = kinds[1](
         output_dir=str(work),
         num_train_epochs=1,  # the batches hold all epochs
@@ -108,8 +111,8 @@ def fit(
         learning_rate=settings.learning_rate,
         warmup_steps=WARM_UP,
         weight_decay=WEIGHT_DECAY,
-        bf16=best_precision() == "bf16" or torch.cuda.is_available(),
-        use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+        bf16=in_bf16(),
+        use_cpu=not has_gpu(),
         seed=settings.seed,
         logging_steps=max(1, len(batches) // 20),
         save_strategy="no",  # `_Watch` asks for checkpoints
@@ -121,7 +124,10 @@ def fit(
         batch_sampler=_Planned(batches),
         **arguments,
     )
-    model.model_card_data.generate_widget_examples = False  # the card is ours, and its progress bar nobody's
+    if given.n_gpu > 1:
+        given._n_gpu = 1  # else each step is parted among them, which batches of in-batch negatives do not bear
+    card = model.model_card_data
+    card.generate_widget_examples, card.widget = False, [{}]  # the card is ours, and the bar that would be drawn for this one nobody's
     trainer = kinds[0](
         model=model, args=given, train_dataset=Dataset.from_dict(dict(columns)), loss=loss, callbacks=[_Watch(what, progress)]
     )
@@ -130,6 +136,18 @@ def fit(
     trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     losses = tuple((row["step"], float(row["loss"])) for row in trainer.state.log_history if "loss" in row)
     return Trained(trainer.state.global_step, losses, time.perf_counter() - start)
+
+
+def _forget_others(work: Path, inputs: Any) -> None:
+    """Remove checkpoints that were made of anything else: another weight, row or setting would go unnoticed into the new model."""
+    digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest().encode()
+    mark = work / INPUTS
+    if mark.is_file() and mark.read_bytes() == digest:
+        return
+    for path in work.glob("checkpoint-*"):
+        shutil.rmtree(path)
+    work.mkdir(parents=True, exist_ok=True)
+    durable.write_file(mark, digest)
 
 
 def _last_checkpoint(work: Path) -> str | None:
@@ -142,24 +160,11 @@ def _last_checkpoint(work: Path) -> str | None:
     return None
 
 
-def loading() -> dict[str, Any]:
-    """How models are loaded for training: float32 weights from safetensors, no remote code, no dropout.
-
-    Without dropout and with plain attention a step on a processor takes two thirds of the time (docs/log.md); on a GPU the fused
-    attention is faster.
-    """
-    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return {
-        "trust_remote_code": False,
-        "model_kwargs": {"dtype": torch.float32, "use_safetensors": True, "attn_implementation": "sdpa" if gpu else "eager"},
-        "config_kwargs": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0},
-    }
-
-
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
     """Seeds set, and what the libraries print kept from the terminal, while the block runs."""
-    verbosity = transformers.logging.get_verbosity()
+    verbosity, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
+    dataset_bars = datasets_logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity(logging.ERROR)
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # its own
     datasets_logging.disable_progress_bar()
@@ -174,18 +179,27 @@ def reproducible(seed: int) -> Iterator[None]:
     finally:
         transformers.logging.set_verbosity(verbosity)
         logger.setLevel(level)
+        if bars:
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # its own
+        if dataset_bars:
+            datasets_logging.enable_progress_bar()
 
 
-def keep(model: Any, into: Path, facts: Mapping[str, Any], extra: Mapping[str, bytes] = {}) -> None:
+def require_free(into: Path) -> None:
+    """Raise InputError where `into` holds something already: before training, not after it."""
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise InputError(f"{into} exists already and is not an empty folder; name a new one.")
+
+
+def keep(model: Any, into: Path, facts: Mapping[str, Any]) -> None:
     """Write the model as a sentence-transformers folder, whole or not at all, with a manifest of `facts`.
 
     Raises:
         InputError: `into` holds something already.
     """
-    if into.exists() and any(into.iterdir()):
-        raise InputError(f"{into} exists already and is not empty; name a new folder.")
+    require_free(into)
     into.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=into.parent, prefix=".saving-") as folder:
         model.save_pretrained(folder, create_model_card=False)
         files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
-    durable.write_folder(into, {**files, **extra}, facts)
+    durable.write_folder(into, files, facts)

@@ -9,45 +9,48 @@ import torch
 from sentence_transformers import CrossEncoder
 
 from bicross.errors import InputError
-from bicross.training.fitting import loading
+from bicross.training.loading import in_bf16, load
 from bicross.training.padding import trim_padding
+from bicross.training.surgery import spread
 
 HIDDEN_WEIGHT = 1.0
 
 
 class TeacherLoss(torch.nn.Module):
     """KL divergence between the softmaxes of both models' scores over each group (Hinton et al. 2015), plus the mean squared difference of
-    the hidden states of each student layer and the teacher layer that it was made from (Jiao et al. 2020, "TinyBERT")."""
+    the hidden states of each student layer and the teacher's top layer of as large a share of its own (Jiao et al. 2020, "TinyBERT"):
+    the layer that it was made from, where `keep_layers` made the student."""
 
-    def __init__(self, student: Any, teacher: Path, kept: list[int] | None) -> None:
-        """`kept` are the teacher's layers that the student's came from, in order; None where it has all of them.
+    def __init__(self, student: Any, teacher: Path) -> None:
+        """Load the teacher beside the student, whose layers may be fewer.
 
         Raises:
-            InputError: the teacher has another width, another vocabulary, or too few layers.
+            InputError: the teacher has another width, another vocabulary, fewer layers, or more than one score a pair.
         """
         super().__init__()
         self.model = student
-        loaded: Any = CrossEncoder(str(teacher), **loading())
+        loaded: Any = load(CrossEncoder, teacher)
         trim_padding(loaded.model.base_model)
         # Kept out of the module tree, so that the trainer neither trains nor saves it.
         self._teacher: list[Any] = [loaded.model.to(student.model.device).eval().requires_grad_(False)]
         ours, theirs = student.model.config, loaded.model.config
-        self._layers = list(range(ours.num_hidden_layers)) if kept is None else kept
-        wanted = (ours.hidden_size, ours.vocab_size, max(self._layers) < theirs.num_hidden_layers)
-        found = (theirs.hidden_size, theirs.vocab_size, True)
-        if wanted != found:
+        found = (theirs.hidden_size, theirs.vocab_size, theirs.num_labels)
+        if found != (ours.hidden_size, ours.vocab_size, 1) or theirs.num_hidden_layers < ours.num_hidden_layers:
             raise InputError(
-                f"The teacher {teacher} has width {theirs.hidden_size}, {theirs.vocab_size} tokens and {theirs.num_hidden_layers} layers; "
-                f"expected width {ours.hidden_size}, {ours.vocab_size} tokens and at least {max(self._layers) + 1} layers."
+                f"The teacher {teacher} has width {theirs.hidden_size}, {theirs.vocab_size} tokens, {theirs.num_labels} scores a pair and "
+                f"{theirs.num_hidden_layers} layers; expected width {ours.hidden_size}, {ours.vocab_size} tokens, 1 score a pair and at "
+                f"least {ours.num_hidden_layers} layers."
             )
+        self._layers = spread(ours.num_hidden_layers, theirs.num_hidden_layers)
 
     def forward(self, inputs: list[Any], labels: Any) -> torch.Tensor:  # noqa: ARG002  # the teacher's scores are the labels
         queries, groups = inputs
         tokens = self.model.preprocess([(query, text) for query, texts in zip(queries, groups, strict=True) for text in texts])
         tokens = {name: value.to(self.model.device) for name, value in tokens.items() if isinstance(value, torch.Tensor)}
-        ours = self.model.model(**tokens, output_hidden_states=True)
-        with torch.no_grad():
-            theirs = self._teacher[0](**tokens, output_hidden_states=True)
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=in_bf16()):  # the trainer's own is around another method
+            ours = self.model.model(**tokens, output_hidden_states=True)
+            with torch.no_grad():
+                theirs = self._teacher[0](**tokens, output_hidden_states=True)
         sizes = [len(texts) for texts in groups]
         scores = torch.nn.functional.kl_div(
             _log_softmax(ours.logits, sizes), _log_softmax(theirs.logits, sizes), log_target=True, reduction="sum"

@@ -1,0 +1,125 @@
+"""What every training run keeps to: the seed, its own checkpoints, a terminal as it was, no dropout."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import transformers  # noqa: E402  # needs torch
+from datasets.utils import logging as datasets_logging  # noqa: E402
+from sentence_transformers import SentenceTransformer  # noqa: E402
+
+import bicross.training  # noqa: E402
+from bicross import durable  # noqa: E402
+from bicross.errors import InputError, MissingExtra  # noqa: E402
+from bicross.models.registry import find  # noqa: E402
+from bicross.records import Example  # noqa: E402
+from bicross.settings import BiEncoderSettings  # noqa: E402
+from bicross.training import fitting  # noqa: E402
+from bicross.training.bi_encoder import train_bi_encoder  # noqa: E402
+from bicross.training.loading import load  # noqa: E402
+from tests.training.families import make, words  # noqa: E402
+
+ROWS = [Example(words(n, n + 1), words(n + 20, n + 21), (words(n + 30),), query_id=str(n)) for n in range(12)]
+
+
+def quietly(what: str, done: int, total: int) -> None:
+    pass
+
+
+def train(base: Path, into: Path, progress: fitting.Progress = quietly, **settings: Any) -> Path:
+    given = BiEncoderSettings(**{"batch": 6, "learning_rate": 1e-3, "max_tokens": 16, **settings})
+    train_bi_encoder([ROWS] * 2, base, into, given, into.with_suffix(".work"), progress)
+    return into
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("models") / "base")
+
+
+def weights_of(folder: Path) -> dict[str, str]:
+    files = durable.read_manifest(folder)["files"].items()
+    return {name: entry["sha256"] for name, entry in files if name.endswith(".safetensors")}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(base: Path, tmp_path: Path) -> None:
+    first, second, other = (
+        weights_of(train(base, tmp_path / name, seed=seed, separate=True)) for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    )
+    assert first == second != other
+    assert len(first) == 2
+
+
+def test_checkpoints_of_other_settings_are_not_used(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 0.0)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(base, tmp_path / "a", stop, learning_rate=1e-2)
+    assert list((tmp_path / "a.work").glob("checkpoint-*"))
+    assert weights_of(train(base, tmp_path / "a")) == weights_of(train(base, tmp_path / "b"))
+
+
+def test_progress_counts_the_steps(base: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    train(base, tmp_path / "trained", lambda what, done, total: told.append((done, total)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_libraries_speak_as_before_afterwards(base: Path, tmp_path: Path) -> None:
+    def voices() -> tuple[object, ...]:
+        bars = transformers.logging.is_progress_bar_enabled(), datasets_logging.is_progress_bar_enabled()
+        return transformers.logging.get_verbosity(), logging.getLogger("sentence_transformers").level, *bars
+
+    before = voices()
+    assert before[-2:] == (True, True)
+    train(base, tmp_path / "trained")
+    assert voices() == before
+
+
+@pytest.mark.parametrize(("family", "name"), [("Bert", "hidden_dropout_prob"), ("DistilBert", "dropout"), ("ModernBert", "mlp_dropout")])
+def test_nothing_is_dropped(family: str, name: str, tmp_path: Path) -> None:
+    model = load(SentenceTransformer, make(tmp_path, family, **{name: 0.5})).train()
+    features = [model.preprocess([words(*range(20))]) for _ in range(2)]
+    with torch.no_grad():
+        first, second = (model(one)["sentence_embedding"] for one in features)
+    assert torch.equal(first, second)
+
+
+def test_both_towers_are_loaded_alike(base: Path, tmp_path: Path) -> None:
+    model = load(SentenceTransformer, train(base, tmp_path / "apart", separate=True))
+    towers = [route[0].model for route in model[0].sub_modules.values()]
+    assert [(tower.config._attn_implementation, tower.config.hidden_dropout_prob, tower.dtype) for tower in towers] == [
+        ("sdpa" if torch.cuda.is_available() else "eager", 0.0, torch.float32)
+    ] * 2
+
+
+def test_a_folder_is_written_whole_or_refused(base: Path, tmp_path: Path) -> None:
+    into = train(base, tmp_path / "trained")
+    manifest, files = durable.read_folder(into)
+    assert manifest["trained from"] == "base" and manifest["settings"]["batch"] == 6
+    assert "model.safetensors" in files
+    assert not any("README" in name or name.endswith((".bin", ".pt")) for name in files)
+    fingerprint = find(str(into)).fingerprint()
+    with pytest.raises(InputError, match="not an empty folder"):
+        train(base, into)
+    assert find(str(into)).fingerprint() == fingerprint
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None if name == "datasets" else object())
+        with pytest.raises(MissingExtra, match=r"need datasets, not installed here: pip install 'bicross\[train\]'"):
+            importlib.reload(bicross.training)
+    importlib.reload(bicross.training)
