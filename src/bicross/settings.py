@@ -120,7 +120,7 @@ class CrossEncoderSettings(TrainSettings):
 
     `loss`: listwise (softmax over the group), lambda or ranknet for rows with negatives; bce, mse (graded or continuous labels) or
     cross-entropy (classes) for labelled pairs, or for rows with negatives as pairs of label 1 and 0. `batch` counts rows: a group with
-    its negatives is one. `layers` keeps so many of the base's, evenly spread. `distil` learns a teacher's scores and hidden states.
+    its negatives is one. `layers` keeps so many of the base's, evenly spread.
     """
 
     learning_rate: float = Field(default=1e-4, gt=0, lt=1)

@@ -13,10 +13,10 @@ from bicross.settings import BiEncoderSettings, CrossEncoderSettings
 
 pytest.importorskip("torch")
 
-from bicross.training import fitting  # noqa: E402  # needs torch
-from bicross.training.bi_encoder import train_bi_encoder  # noqa: E402
-from bicross.training.cross_encoder import train_cross_encoder  # noqa: E402
-from tests.tuning.world import SUBJECTS, make_models  # noqa: E402
+from bicross.training import fitting  # needs torch
+from bicross.training.bi_encoder import train_bi_encoder
+from bicross.training.cross_encoder import train_cross_encoder
+from tests.tuning.world import SUBJECTS, make_models
 
 
 class Stopped(Exception):

@@ -15,8 +15,7 @@ from bicross.collection.store import Collection, Facts
 from bicross.models.registry import load_encoder, load_reranker, notes
 from bicross.searchers.weights import Weights
 from bicross.settings import IndexSettings
-from bicross.tuning.promote import card, model_name, promote
-from bicross.upsert import fill
+from bicross.tuning.promote import card, model_name, own, promote
 from tests.models.tiny import tiny
 
 WEIGHTS = Weights({"lexical": 0.2, "dense": 1.0}, {"dense": 1.0, "rerank": 0.6}, 30, (1.5, -0.5))
@@ -61,11 +60,10 @@ def made(tmp_path: Path) -> dict[str, Path]:
 
 def promoted(made: dict[str, Path], encoder: str, reranker: str, weights: Weights = WEIGHTS) -> Facts:
     """The pair promoted, as `tune` does it: its space filled first."""
-    new = load_encoder(str(made[encoder]))
     with Collection.write(made["collection"]) as writer:
-        writer.register_space(new.space, f"models/{model_name('encoder', made[encoder])}")
-        fill(writer, new, lambda what, done, total: None)
-        return promote(writer, {"encoder": made[encoder], "reranker": made[reranker]}, new.space, weights, LINEAGE)
+        facts = own(writer, {"encoder": made[encoder], "reranker": made[reranker]}, weights, LINEAGE)
+        promote(writer, facts, lambda what, done, total: None)
+        return writer.facts
 
 
 def test_the_collection_searches_with_the_promoted_pair_and_goes_back(made: dict[str, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -139,9 +140,21 @@ def test_tidy_removes_models_and_keeps_what_was_measured(tmp_path: Path) -> None
     run.value("dev", lambda: {"nDCG@10": 0.5})
     for step, file in (("1-bi-encoder", "model.safetensors"), ("1-towers", "query_0_Transformer/model.safetensors")):
         durable.write_folder(run.path(step), {file: b"weights"}, {})
-    durable.write_folder(run.path("kept"), {"model.safetensors": b"weights"}, {})
-    run.tidy(keep={"kept"})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dev", "kept", SPENT]
+    run.tidy()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dev", SPENT]
+
+
+def test_a_step_inside_a_step_is_not_counted_twice(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    def outer() -> int:
+        time.sleep(0.05)
+        run.value("inner", lambda: time.sleep(0.2))
+        return 1
+
+    run.value("outer", outer)
+    seconds = run.seconds()
+    assert seconds["inner"] >= 0.2 and 0.05 <= seconds["outer"] < 0.15
 
 
 def test_json_has_one_form() -> None:

@@ -97,6 +97,11 @@ def decide(
     return Decision(promoted, _reason(found, guards, settings), found, tuple(guards), tuple(warnings))
 
 
+def general_guards(general: Mapping[str, General], settings: GateSettings) -> tuple[Guard, ...]:
+    """The guards of the general sets alone, as `decide` judges them beside as many others: a look ahead at what tuning forgot."""
+    return tuple(_guards([_Group(f"general {name}", *measured, settings.general_limit) for name, measured in general.items()], settings)[0])
+
+
 def better(found: Comparison, settings: GateSettings) -> bool:
     """B is better than A: p < 1 - confidence, and the interval's low end is above the margin (and so the difference above 0).
 

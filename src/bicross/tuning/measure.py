@@ -26,7 +26,7 @@ from bicross.vectors import best_first, similarities
 
 Progress = Callable[[str, int, int], None]
 STAGES: tuple[StageName, ...] = ("dense", "fused", "both")
-MEASURES = ("nDCG@10", "RR@10", "R@100")
+MEASURES = ("nDCG@10", "RR@10", "R@100")  # and the gate's
 FOUND = 100
 GENERAL_SETS = ("xquad_en", "xquad_zh")
 TIMED = 15  # single questions a side, in turn, so that a busy moment meets both
@@ -37,11 +37,12 @@ def side_by_side(
 ) -> tuple[dict[str, Any], Decision]:
     """What both find, stage by stage, and the decision on the two-stage search."""
     runs = {side: _runs(one, side, queries, depth, progress) for side, one in (("before", old), ("after", new))}
+    measures = tuple(dict.fromkeys([*MEASURES, gate.measure]))
     found: dict[str, Any] = {
-        side: {stage: means(per_query(MEASURES, qrels, run)) for stage, run in by_stage.items()} for side, by_stage in runs.items()
+        side: {stage: means(per_query(measures, qrels, run)) for stage, run in by_stage.items()} for side, by_stage in runs.items()
     }
     for stage in STAGES:
-        against = compare(runs["before"][stage], runs["after"][stage], qrels, gate.measure, confidence=gate.confidence)
+        against = compare(runs["before"][stage], runs["after"][stage], qrels, "nDCG@10", confidence=gate.confidence)
         found.setdefault("difference", {})[stage] = {
             name: value for name, value in asdict(against).items() if name in ("difference", "confidence", "p_value", "wins", "losses")
         }

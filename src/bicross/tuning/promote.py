@@ -11,10 +11,11 @@ from typing import Any
 
 from bicross import durable
 from bicross.collection.store import Facts, Writer
-from bicross.models.names import MODELS
-from bicross.records import Space
+from bicross.models import registry
+from bicross.models.names import MODELS, located
 from bicross.searchers.weights import Weights
 from bicross.tuning.run import json_bytes
+from bicross.upsert import Progress, fill
 
 LINEAGE, NOTES, CARD = "lineage.json", "bicross.json", "README.md"
 MEASURE = "nDCG@10"
@@ -79,8 +80,8 @@ What must not fall by more than its limit; latency, the median seconds of a sear
 """
 
 
-def promote(writer: Writer, models: Mapping[str, Path], space: Space, weights: Weights, lineage: Mapping[str, Any]) -> Facts:
-    """Copy the models into the collection and search with them from now on; the space must be filled. One step back is kept.
+def own(writer: Writer, models: Mapping[str, Path], weights: Weights, lineage: Mapping[str, Any]) -> Facts:
+    """Copy the models into the collection, with cards, lineage and fitted weights; returns the facts that `promote` makes active.
 
     `models` are "encoder" and "reranker", folders; `lineage` says what made them. A model of the same name is there already: the same.
     """
@@ -90,10 +91,22 @@ def promote(writer: Writer, models: Mapping[str, Path], space: Space, weights: W
     _copy(models["encoder"], writer.path / encoder, {LINEAGE: _lineage(lineage), CARD: card("encoder", lineage).encode()})
     fitted = json.dumps(notes, indent=1).encode()
     _copy(models["reranker"], writer.path / reranker, {LINEAGE: _lineage(lineage), CARD: card("reranker", lineage).encode(), NOTES: fitted})
-    writer.activate(space, Facts(encoder, reranker, writer.facts.passage_tokens, weights.as_json()))
+    return Facts(encoder, reranker, writer.facts.passage_tokens, weights.as_json())
+
+
+def promote(writer: Writer, facts: Facts, progress: Progress) -> None:
+    """Search with the collection's own models from now on; what was indexed since their space was filled is embedded first.
+
+    Space, models and weights are swapped in one transaction, and one step back is kept for `rollback`.
+    """
+    if writer.facts == facts:
+        return
+    encoder = registry.load_encoder(located(facts.encoder, writer.path))
+    writer.register_space(encoder.space, facts.encoder)
+    fill(writer, encoder, progress)
+    writer.activate(encoder.space, facts)
     writer.prune()
     writer.fold()
-    return writer.facts
 
 
 def model_name(kind: str, folder: Path, notes: Mapping[str, Any] | None = None) -> str:

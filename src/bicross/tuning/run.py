@@ -33,6 +33,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._inner = 0.0
 
     @classmethod
     def of(cls, parent: Path, inputs: Mapping[str, Any]) -> Run:
@@ -55,11 +56,13 @@ class Run:
         """Run `make`, which must write the step's folder, unless that was done."""
         if self.done(step):
             return
-        start = time.perf_counter()
+        start, outer, self._inner = time.perf_counter(), self._inner, 0.0
         try:
             make()
         finally:
-            self._spend(step, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._spend(step, seconds - self._inner)  # the steps inside it have had theirs
+            self._inner = outer + seconds
         shutil.rmtree(self.work(step), ignore_errors=True)
 
     def value(self, step: str, make: Callable[[], Any]) -> Any:
@@ -99,10 +102,10 @@ class Run:
         except ValueError as error:
             raise Damaged(f"{path} is not the file that was written. Remove it and run again: only the times so far are lost.") from error
 
-    def tidy(self, keep: set[str]) -> None:
-        """Remove the models of steps that nothing needs any more; what was measured stays."""
+    def tidy(self) -> None:
+        """Remove the models of a run that is over; what was measured stays."""
         for path in self.folder.iterdir():
-            if path.name not in keep and any(path.rglob("*.safetensors")):
+            if any(path.rglob("*.safetensors")):
                 shutil.rmtree(path)
 
     def _spend(self, step: str, seconds: float) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 from bicross.collection.store import Collection, Facts
 from bicross.data.splits import folds
-from bicross.errors import InputError
-from bicross.evaluation.metrics import means, per_query
+from bicross.evaluation.gate import general_guards
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.results import Tuned
@@ -21,12 +20,13 @@ from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
 from bicross.training.speed import training_rate
 from bicross.training.surgery import average
+from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
 from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoders, train_rerankers
-from bicross.tuning.measure import GENERAL_SETS, at_depth, general_qrels, general_run, side_by_side
+from bicross.tuning.measure import at_depth, general_sets, side_by_side
 from bicross.tuning.mined import MINED
 from bicross.tuning.plan import STANDARD, Plan, World, as_json, choose, tokens_a_second
-from bicross.tuning.promote import model_name, promote
+from bicross.tuning.promote import model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
 from bicross.tuning.run import Run
 from bicross.upsert import fill
@@ -50,15 +50,31 @@ def tune(path: Path, questions: Questions, settings: TuneSettings, dry_run: bool
         run, depth = Run.of(path / FOLDER, inputs), settings.depth or collection.weights.depth
         if dry_run:
             return _dry(questions, _plan(collection, questions, settings, depth, True, progress), run)
-        planned = run.value("plan", lambda: _plan(collection, questions, settings, depth, False, progress))
-        run.value("inputs", lambda: inputs)
-        task = _task(run, planned["plan"], settings, questions, collection, progress)
-        models, weights = _rounds(task, collection, depth)
-        with _trial(task, path, models, weights) as trial:
-            dev = run.value("dev", lambda: _measured(collection, trial, questions, depth, settings, progress))
-        outcome = run.value("outcome", lambda: _outcome(path, task, models, weights, dev, questions, planned, inputs, depth))
-    run.tidy(keep=set())
+        outcome = run.value("outcome", lambda: _loop(run, collection, questions, settings, inputs, depth, progress))
+        with Collection.write(path) as writer:  # the outcome is on the disk: killed from here on, the same command does the rest
+            if outcome["promoted"]:
+                promote(writer, Facts(**outcome["facts"]), progress)
+            writer.prune()  # the vectors of models that were refused, or of former rounds
+    run.tidy()
     return _tuned(outcome, run)
+
+
+def _loop(
+    run: Run,
+    collection: OpenCollection,
+    questions: Questions,
+    settings: TuneSettings,
+    inputs: Mapping[str, Any],
+    depth: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """All steps up to the verdict."""
+    planned = run.value("plan", lambda: _plan(collection, questions, settings, depth, False, progress))
+    task = _task(run, planned["plan"], settings, questions, collection, progress)
+    models, weights = _rounds(task, collection, depth)
+    with _trial(task, collection.path, models, weights) as trial:
+        dev = run.value("dev", lambda: _measured(collection, trial, questions, depth, settings, progress))
+    return _outcome(collection.path, task, models, weights, dev, questions, planned, inputs, depth)
 
 
 def _rounds(task: Task, collection: OpenCollection, depth: int) -> tuple[dict[str, Path], Weights]:
@@ -86,17 +102,12 @@ def _task(
     if chosen.questions < 1:
         count = max(2 * FOLDS, round(chosen.questions * len(train)))
         train = Random(settings.seed).sample(train, min(count, len(train)))
-    encoder, reranker = (_folder(name, collection.path) for name in (collection.facts.encoder, collection.facts.reranker))
+    encoder, reranker = (
+        trainable(names.located(name, collection.path)).root for name in (collection.facts.encoder, collection.facts.reranker)
+    )
     fold_of = folds(train, FOLDS, settings.seed)
+    settings = settings.model_copy(update={"mine": settings.mine.model_copy(update={"seed": settings.seed})})
     return Task(run, chosen, settings, train, questions.qrels, fold_of, encoder, reranker, progress)
-
-
-def _folder(name: str, collection: Path) -> Path:
-    """The folder of a model that can be trained. Raises InputError for one without weights in safetensors."""
-    folder = registry.find(names.located(name, collection))
-    if not any(folder.root.rglob("*.safetensors")):
-        raise InputError(f"{folder.root} has no model.safetensors, so it cannot be trained; use a model with weights.")
-    return folder.root
 
 
 def _merged(task: Task, number: int, encoder: Path) -> Path:
@@ -105,11 +116,10 @@ def _merged(task: Task, number: int, encoder: Path) -> Path:
     Linear interpolation with the base (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"); the largest share that does.
     """
 
-    limit, sets = task.settings.gate.general_limit, GENERAL_SETS
+    base = registry.load_encoder(str(task.encoder))
 
-    def quality(model: Path) -> dict[str, float]:
-        loaded = registry.load_encoder(str(model))
-        return {name: means(per_query(["nDCG@10"], general_qrels(name), general_run(loaded, name)))["nDCG@10"] for name in sets}
+    def guarded(model: Path) -> list[dict[str, Any]]:
+        return [asdict(guard) for guard in general_guards(general_sets(base, registry.load_encoder(str(model))), task.settings.gate)]
 
     def mixed(share: float) -> Path:
         into = task.run.path(f"{number}-merged-{share}")
@@ -117,14 +127,13 @@ def _merged(task: Task, number: int, encoder: Path) -> Path:
         return into
 
     def choose_share() -> dict[str, Any]:
-        base, share = quality(task.encoder), 1.0
-        tried = {share: quality(encoder)}
+        share, tried = 1.0, {"1.0": guarded(encoder)}
         for smaller in MERGES:
-            if max(base[name] - tried[share][name] for name in sets) <= limit:
+            if all(guard["passed"] for guard in tried[str(share)]):
                 break
             share = smaller
-            tried[share] = quality(mixed(share))
-        return {"share": share, "base": base, "tried": {str(key): value for key, value in tried.items()}}
+            tried[str(share)] = guarded(mixed(share))
+        return {"share": share, "tried": tried}
 
     share = task.run.value(f"{number}-merge", choose_share)["share"]
     return encoder if share == 1.0 else mixed(share)
@@ -159,7 +168,7 @@ def _outcome(
     inputs: Mapping[str, Any],
     depth: int,
 ) -> dict[str, Any]:
-    """Promote or refuse, and what `tune` prints."""
+    """The verdict, and what `tune` prints; models that are to be promoted are the collection's own from here on."""
     run, decision = task.run, dev["decision"]
     audit = run.json(f"{task.plan.rounds}-mined", "audit.json")
     brief = {name: audit[name] for name in ("questions", "positives", "kinds", "thresholds", "auc", "leak", "without_hard", "remarks")}
@@ -173,15 +182,7 @@ def _outcome(
         "mined": str(run.path(f"{task.plan.rounds}-mined") / MINED),
     }
     with Collection.write(path) as writer:
-        if decision["promoted"]:
-            encoder = registry.load_encoder(str(models["encoder"]))
-            fill(writer, encoder, task.progress)  # what was indexed since
-            facts = promote(writer, models, encoder.space, weights, lineage)
-            kept = {"bi_encoder": facts.encoder, "cross_encoder": facts.reranker}
-        else:
-            facts = writer.facts
-            writer.prune()
-            kept = {}
+        facts = own(writer, models, weights, lineage) if decision["promoted"] else writer.facts
     return {
         "questions": {"train": len(task.queries), "dev": len(questions.dev)},
         "plan": planned["plan"],
@@ -195,7 +196,7 @@ def _outcome(
         "reason": decision["reason"],
         "guards": decision["guards"],
         "warnings": decision["warnings"],
-        "models": kept,
+        "models": {"bi_encoder": facts.encoder, "cross_encoder": facts.reranker} if decision["promoted"] else {},
         "skipped": [asdict(skip) for skip in questions.skipped],
         "facts": asdict(facts),
         "inputs": dict(inputs),
@@ -268,10 +269,9 @@ def _world(collection: OpenCollection, questions: Questions, settings: TuneSetti
     progress("measuring rates", 1, 3)
     scoring = tokens_a_second(score, MEASURED, time.perf_counter)
     progress("measuring rates", 2, 3)
-    base = _folder(collection.facts.encoder, collection.path)
-    training = training_rate(base, passages, settings.bi_encoder.max_tokens, MEASURED)
+    folder = trainable(names.located(collection.facts.encoder, collection.path))
+    training = training_rate(folder.root, passages, settings.bi_encoder.max_tokens, MEASURED)
     progress("measuring rates", 3, 3)
-    folder = registry.find(names.located(collection.facts.encoder, collection.path))
     return World(
         questions=len(questions.train),
         answers=sum(grade > 0 for query in questions.train for grade in questions.qrels[query.id].values()),
