@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-PART = 16  # texts that go through together
+PART_TOKENS = 2048  # that go through together, padding counted, and at least one text
 
 
 def trim_padding(transformer: Any) -> None:
     """From now on `transformer` computes what it did, but not for padding: batches of mixed lengths are mostly that.
 
-    Texts are sorted by length and run in parts of 16; what comes out stands in the order asked, (B, T, D), with zeros where a part was
-    shorter, which no pooling reads. Last hidden state, pooled output and hidden states are put together so, nothing else. Padding on
-    the left stays. Measured in docs/log.md.
+    Texts are sorted by length and run in parts of 2,048 tokens; what comes out stands in the order asked, (B, T, D), with zeros where
+    a part was shorter, which no pooling reads. Last hidden state, pooled output and hidden states are put together so, nothing else.
+    Padding on the left stays. Measured in docs/log.md.
     """
     whole = transformer.forward
 
     def forward(input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None, **others: Any) -> Any:
-        if input_ids is None or attention_mask is None or len(input_ids) <= PART or attention_mask.ndim != 2:
+        if input_ids is None or attention_mask is None or input_ids.numel() <= PART_TOKENS or attention_mask.ndim != 2:
             return whole(input_ids=input_ids, attention_mask=attention_mask, **others)
         places = torch.arange(1, attention_mask.shape[1] + 1, device=attention_mask.device)  # (T,)
         lengths = (attention_mask.bool() * places).amax(dim=1)  # (B,) up to the last visible token
         order = torch.argsort(lengths, stable=True)  # (B,)
-        parts = [_part(rows, int(lengths[rows].max()), input_ids, attention_mask, others) for rows in order.split(PART)]  # type: ignore[no-untyped-call]  # torch's own
+        parts = [
+            _part(rows, int(lengths[rows].max()), input_ids, attention_mask, others) for rows in _split(order, lengths[order].tolist())
+        ]
         return _joined([whole(**part) for part in parts], torch.argsort(order), input_ids.shape[1])
 
     transformer.forward = forward
+
+
+def _split(order: torch.Tensor, lengths: Sequence[int]) -> Sequence[torch.Tensor]:
+    """The rows, shortest text first, in parts of bounded size; `lengths` are theirs, ascending."""
+    sizes, size = list[int](), 0
+    for length in lengths:
+        if size and (size + 1) * length > PART_TOKENS:
+            sizes.append(size)
+            size = 0
+        size += 1
+    parts: Sequence[torch.Tensor] = order.split([*sizes, size])  # type: ignore[no-untyped-call]  # torch's own
+    return parts
 
 
 def _part(

@@ -2,7 +2,6 @@
 
 questions -> candidates -> cross-encoders by fold -> scores -> kinds            mined rows
 mined rows -> cross-encoder; combination as teacher -> bi-encoder               models
-held-out questions -> weights of the stages                                     weights
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from bicross.records import Example, Mined, Qrels, Query
 from bicross.settings import TuneSettings
 from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
-from bicross.training.surgery import average
 from bicross.tuning.mined import MINED, denoised, files, gather
 from bicross.tuning.plan import Plan
 from bicross.tuning.rows import TEACHER, of_folds, teach
@@ -34,12 +32,14 @@ FOLDS = 2  # each model scores the questions that it was not trained on; two cos
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the steps work on. `queries` are the training questions, `fold_of` their folds; `encoder` and `reranker` the base models."""
+    """What the steps work on. `queries` are the training questions and `fold_of` their folds, `held` those that only fit weights;
+    `encoder` and `reranker` are the base models."""
 
     run: Run
     plan: Plan
     settings: TuneSettings
     queries: Sequence[Query]
+    held: Sequence[Query]
     qrels: Qrels
     fold_of: Mapping[str, int]
     encoder: Path
@@ -63,32 +63,21 @@ def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
 
 
 def train_rerankers(task: Task, number: int, mined: Sequence[Mined]) -> Path:
-    """The cross-encoder: the mean of the folds' models, trained further on denoised negatives where the plan has a second epoch."""
-    mean = _average(task, f"{number}-cross-encoder-mean", [_fold_reranker(task, number, fold) for fold in range(FOLDS)])
-    more = task.plan.cross_encoder_epochs - 1
-    if not more:
-        return mean
-    epochs = [_groups(task, mined, NEGATIVES, FOLDS + epoch) for epoch in range(more)]
-    return _cross_encoder(task, f"{number}-cross-encoder", epochs, mean)
+    """The cross-encoder: that of the first fold, trained on with the questions that it has not seen, now denoised; then with all, as
+    often as the plan says."""
+    unseen = _groups(task, of_folds(mined, task.fold_of, 0, inside=True), NEGATIVES, FOLDS)
+    more = [_groups(task, mined, NEGATIVES, FOLDS + epoch) for epoch in range(1, task.plan.cross_encoder_epochs)]
+    return _cross_encoder(task, f"{number}-cross-encoder", [unseen, *more], _fold_reranker(task, number, 0))
 
 
-def train_encoders(task: Task, number: int, mined: Sequence[Mined], base: Path) -> tuple[Path, list[Path]]:
-    """The bi-encoder, and those of the folds: each learns from the negatives and the teacher's scores of the other folds' questions;
-    their mean is trained further on all questions."""
+def train_encoder(task: Task, number: int, mined: Sequence[Mined], base: Path) -> Path:
+    """The bi-encoder: in-batch and denoised negatives, other ones each epoch, and the teacher's scores of each row."""
     taught, _ = teach(mined)
-    folds = [
-        _bi_encoder(task, f"{number}-bi-encoder-{fold}", [_rows(task, of_folds(taught, task.fold_of, fold, inside=False), fold)], base)
-        for fold in range(FOLDS)
-    ]
-    mean = _average(task, f"{number}-bi-encoder-mean", folds)
-    more = task.plan.bi_encoder_epochs - 1
-    if not more:
-        return mean, folds
-    epochs = [_rows(task, taught, FOLDS + epoch) for epoch in range(more)]
-    return _bi_encoder(task, f"{number}-bi-encoder", epochs, mean), folds
+    epochs = [_rows(task, taught, FOLDS + epoch) for epoch in range(task.plan.bi_encoder_epochs)]
+    return _bi_encoder(task, f"{number}-bi-encoder", epochs, base)
 
 
-def fold_scorer(task: Task, number: int, fold: int) -> Scorer:
+def _fold_scorer(task: Task, number: int, fold: int) -> Scorer:
     """The cross-encoder that was not trained on the questions of the fold."""
     return registry.load_reranker(str(_fold_reranker(task, number, fold)))
 
@@ -115,7 +104,7 @@ def _scored(task: Task, number: int, mined: Sequence[Mined]) -> list[Mined]:
         inside, step = of_folds(mined, task.fold_of, fold, inside=True), f"{number}-scores-{fold}"
 
         def make(inside: Sequence[Mined] = inside, step: str = step, fold: int = fold) -> None:
-            found = scored(task.run, step, inside, fold_scorer(task, number, fold), task.progress)
+            found = scored(task.run, step, inside, _fold_scorer(task, number, fold), task.progress)
             durable.write_folder(task.run.path(step), {MINED: mined_bytes(found)}, {"step": step})
 
         task.run.once(step, make)
@@ -156,10 +145,4 @@ def _bi_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base
     settings = task.settings.bi_encoder.model_copy(update=updates)
     into = task.run.path(step)
     task.run.once(step, lambda: train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
-    return into
-
-
-def _average(task: Task, step: str, models: Sequence[Path]) -> Path:
-    into = task.run.path(step)
-    task.run.once(step, lambda: average(models, [1 / len(models)] * len(models), into, {"mean of": [model.name for model in models]}))
     return into

@@ -9,6 +9,7 @@ from typing import Any
 
 from bicross.errors import InputError
 
+HELD_SHARE = 0.15  # of the training questions: they fit the weights, and train nothing
 SLACK = 0.93  # of the budget that is planned: what is left pays for what no estimate knows
 
 
@@ -47,7 +48,6 @@ CUTS: tuple[tuple[str, float], ...] = (
     ("questions", 0.5),
     ("cross_encoder_negatives", 3),
     ("questions", 0.35),
-    ("bi_encoder_epochs", 1),
     ("questions", 0.25),
     ("fitted", 100),
     ("questions", 0.15),
@@ -106,16 +106,16 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
     pair = world.question_tokens + world.passage_tokens
     groups = answers * (1 + plan.cross_encoder_negatives) * pair
     rows = answers * (world.question_tokens + (1 + plan.bi_encoder_negatives) * world.passage_tokens)
-    fitted = min(plan.fitted, questions)
+    fitted = min(plan.fitted, HELD_SHARE * questions)
     each = {
         "candidates": questions * world.question_tokens / world.encoding + questions * 0.01,
-        "cross-encoder": plan.cross_encoder_epochs * groups / _training(world, plan.cross_encoder_frozen),
+        "cross-encoder": (plan.cross_encoder_epochs + 0.5) * groups / _training(world, plan.cross_encoder_frozen),
         "score": questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair / world.scoring,
         "bi-encoder": plan.bi_encoder_epochs * rows / _training(world, plan.bi_encoder_frozen),
-        "weights": fitted * (45 + world.depth) * world.passage_tokens / world.encoding + fitted * world.depth * pair / world.scoring / 4,
+        "weights": fitted * world.depth * (pair / world.scoring + world.passage_tokens / world.encoding),
         "embed": world.passages * world.passage_tokens / world.encoding,
     }
-    estimates = {step: seconds * (plan.rounds if step != "weights" else 1) for step, seconds in each.items()}
+    estimates = {step: seconds * plan.rounds for step, seconds in each.items()}
     return {**estimates, "measure": 2 * world.dev * world.depth * pair / world.scoring + 30.0}
 
 

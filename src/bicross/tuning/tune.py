@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from random import Random
@@ -11,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from bicross.collection.store import Collection, Facts
-from bicross.data.splits import folds
+from bicross.data.splits import folds, split
 from bicross.evaluation.gate import general_guards
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
@@ -22,10 +23,10 @@ from bicross.training.speed import training_rate
 from bicross.training.surgery import average
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
-from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoders, train_rerankers
+from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoder, train_rerankers
 from bicross.tuning.measure import at_depth, general_sets, side_by_side
 from bicross.tuning.mined import MINED
-from bicross.tuning.plan import STANDARD, Plan, World, as_json, choose, tokens_a_second
+from bicross.tuning.plan import HELD_SHARE, STANDARD, Plan, World, as_json, choose, tokens_a_second
 from bicross.tuning.promote import model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
 from bicross.tuning.run import Run
@@ -71,27 +72,18 @@ def _loop(
     """All steps up to the verdict."""
     planned = run.value("plan", lambda: _plan(collection, questions, settings, depth, False, progress))
     task = _task(run, planned["plan"], settings, questions, collection, progress)
-    models, weights = _rounds(task, collection, depth)
-    with _trial(task, collection.path, models, weights) as trial:
-        dev = run.value("dev", lambda: _measured(collection, trial, questions, depth, settings, progress))
+    with ExitStack() as opened:
+        latest = collection
+        models: dict[str, Path] = {"encoder": task.encoder}
+        for number in range(1, task.plan.rounds + 1):  # each mines from scratch with the models of the round before
+            mined = mine(task, number, latest)
+            reranker = train_rerankers(task, number, mined)
+            models = {"encoder": _merged(task, number, train_encoder(task, number, mined, models["encoder"])), "reranker": reranker}
+            latest = opened.enter_context(_trial(task, collection.path, models))
+            weights = Weights.of(fit_weights(task, number, latest, depth)["weights"])
+            latest.weights = weights
+        dev = run.value("dev", lambda: _measured(collection, latest, questions, depth, settings, progress))
     return _outcome(collection.path, task, models, weights, dev, questions, planned, inputs, depth)
-
-
-def _rounds(task: Task, collection: OpenCollection, depth: int) -> tuple[dict[str, Path], Weights]:
-    """The models of the last round, and their weights. Each round mines from scratch with the models of the round before."""
-    models: dict[str, Path] = {"encoder": task.encoder, "reranker": task.reranker}
-    weights = collection.weights
-    for number in range(1, task.plan.rounds + 1):
-        if number == 1:
-            mined = mine(task, number, collection)
-        else:
-            with _trial(task, collection.path, models, weights) as trial:
-                mined = mine(task, number, trial)
-        reranker = train_rerankers(task, number, mined)
-        encoder, encoders = train_encoders(task, number, mined, models["encoder"])
-        models = {"encoder": _merged(task, number, encoder), "reranker": reranker}
-        weights = Weights.of(fit_weights(task, number, mined, encoders, collection.weights, depth)["weights"])
-    return models, weights
 
 
 def _task(
@@ -105,9 +97,10 @@ def _task(
     encoder, reranker = (
         trainable(names.located(name, collection.path)).root for name in (collection.facts.encoder, collection.facts.reranker)
     )
+    train, held = split(train, min(HELD_SHARE, chosen.fitted / len(train)), settings.seed)
     fold_of = folds(train, FOLDS, settings.seed)
     settings = settings.model_copy(update={"mine": settings.mine.model_copy(update={"seed": settings.seed})})
-    return Task(run, chosen, settings, train, questions.qrels, fold_of, encoder, reranker, progress)
+    return Task(run, chosen, settings, train, held, questions.qrels, fold_of, encoder, reranker, progress)
 
 
 def _merged(task: Task, number: int, encoder: Path) -> Path:
@@ -139,13 +132,13 @@ def _merged(task: Task, number: int, encoder: Path) -> Path:
     return encoder if share == 1.0 else mixed(share)
 
 
-def _trial(task: Task, path: Path, models: Mapping[str, Path], weights: Weights) -> OpenCollection:
+def _trial(task: Task, path: Path, models: Mapping[str, Path]) -> OpenCollection:
     """The collection as it would be with the new models: their space is filled beside the active one, which goes on answering."""
     encoder = registry.load_encoder(str(models["encoder"]))
     with Collection.write(path) as writer:
         writer.register_space(encoder.space, f"{names.MODELS}/{model_name('encoder', models['encoder'])}")
         fill(writer, encoder, task.progress)
-        facts = Facts(str(models["encoder"]), str(models["reranker"]), writer.facts.passage_tokens, weights.as_json())
+        facts = Facts(str(models["encoder"]), str(models["reranker"]), writer.facts.passage_tokens, writer.facts.weights)
     return OpenCollection(path, trial=(facts, encoder.space))
 
 
@@ -184,7 +177,7 @@ def _outcome(
     with Collection.write(path) as writer:
         facts = own(writer, models, weights, lineage) if decision["promoted"] else writer.facts
     return {
-        "questions": {"train": len(task.queries), "dev": len(questions.dev)},
+        "questions": {"train": len(task.queries), "held": len(task.held), "dev": len(questions.dev)},
         "plan": planned["plan"],
         "estimated_seconds": planned["seconds"],
         "audit": brief,
