@@ -85,10 +85,11 @@ def test_time_without_end_buys_all() -> None:
 def test_the_estimate_is_tokens_over_rates() -> None:
     plan = Plan(rounds=2, questions=0.5, candidates=14, cross_encoder_epochs=1, cross_encoder_negatives=4, bi_encoder_epochs=3, fitted=40)
     found = estimate(replace(plan, bi_encoder_frozen=3), WORLD)  # 50 questions with 100 answers; a pair has 100 tokens
-    assert found["cross-encoder"] == 2 * 100 * 5 * 100 / 100
+    assert found["cross-encoder"] == 2 * 1.5 * 100 * 5 * 100 / 100  # the folds together one pass, then half of one more
     assert found["score"] == 2 * 50 * (14 + 2 + 4) * 100 / 500
     # Three of six layers frozen: of a forward pass and twice its cost backward, half of the latter is left, two thirds of all.
     assert found["bi-encoder"] == pytest.approx(2 * 3 * 100 * (10 + 5 * 90) / 100 * 2 / 3)
+    assert found["weights"] == pytest.approx(2 * 0.15 * 50 * 20 * (100 / 500 + 90 / 1000))
     assert found["embed"] == 2 * 1000 * 90 / 1000
     assert found["measure"] == 2 * 10 * 20 * 100 / 500 + 30
     shown = as_json(plan, WORLD)

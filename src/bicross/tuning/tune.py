@@ -29,12 +29,13 @@ from bicross.tuning.mined import MINED
 from bicross.tuning.plan import HELD_SHARE, STANDARD, Plan, World, as_json, choose, tokens_a_second
 from bicross.tuning.promote import model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
-from bicross.tuning.run import Run
+from bicross.tuning.run import Run, json_bytes
 from bicross.upsert import fill
 
 FOLDER = "tuning"  # in the collection
 SAMPLE = 384  # passages on which rates are measured
 MEASURED = 5.0  # seconds for each rate
+MADE = ("data", "settings", "seed")  # what a finished run must share with the one asked for, whatever the models are by now
 MERGES = (0.75, 0.5)  # shares of the tuned weights that are tried where the tuned encoder forgets
 
 
@@ -198,12 +199,12 @@ def _outcome(
 
 def _finished(runs: Path, inputs: Mapping[str, Any], facts: Facts) -> Tuned | None:
     """The run of the same questions and settings that made the collection what it is now, or that was refused."""
-    made = ("data", "settings", "seed")
+    made = [inputs[name] for name in MADE]
     for folder in sorted(runs.glob("*/outcome")):
         run = Run(folder.parent)
         outcome = run.json("outcome", "value.json")
-        same = all(outcome["inputs"][name] == inputs[name] for name in made)
-        if same and outcome["facts"] == asdict(facts):
+        then = [outcome["inputs"][name] for name in MADE], outcome["facts"]
+        if json_bytes(then) == json_bytes((made, asdict(facts))):  # as JSON, which knows no tuples
             return _tuned(outcome, run)
     return None
 
