@@ -358,18 +358,21 @@ def distill(source: Path, reranker: str, into: Path, progress: Progress = silent
 def train(
     kind: str,
     rows: Path,
-    base: str,
+    base: str | None,
     into: Path,
     settings: BiEncoderSettings | CrossEncoderSettings,
     teacher: str | None = None,
     progress: Progress = silent,
 ) -> TrainedModel:
-    """Train a bi-encoder or a cross-encoder on mined rows, rows with negatives, or labelled pairs. Needs the extra `train`.
+    """Train a bi-encoder or a cross-encoder, by default the starter's, on mined rows, rows with negatives, or labelled pairs.
+
+    Needs the extra `train`.
 
     Raises:
         InputError: the rows do not fit the loss, or `into` is not empty.
     """
-    return steps.train(kind, rows, base, into, settings, teacher, progress)
+    starter = STARTER_ENCODER if kind == "bi-encoder" else STARTER_RERANKER
+    return steps.train(kind, rows, base or starter, into, settings, teacher, progress)
 
 
 def tune(

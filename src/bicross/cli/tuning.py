@@ -10,7 +10,6 @@ import typer
 
 from bicross.cli.options import AtCollection, Json, QrelsFlag, Queries, settings_of
 from bicross.errors import InputError
-from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 Dev = Annotated[Path | None, typer.Option(help="Qrels of development questions, which only measure. By default a fifth is held out.")]
@@ -28,6 +27,7 @@ Epochs = Annotated[int, typer.Option(help="How often the rows are gone through."
 Rate = Annotated[float, typer.Option(help="The highest learning rate.")]
 Tokens = Annotated[int, typer.Option(help="Longer texts are cut while training.")]
 Frozen = Annotated[int, typer.Option(help="So many lower layers keep their weights.")]
+Base = Annotated[str | None, typer.Option(help="What is trained: a folder, or a hub's name. By default what ships with Bicross.")]
 train_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train one model on rows. Needs the extra `train`.")
 
 
@@ -103,7 +103,7 @@ def distill(
 def train_bi_encoder(
     rows: Rows,
     into: NewFolder,
-    base: Annotated[str, typer.Option(help="What is trained: a folder, or a hub's name.")] = STARTER_ENCODER,
+    base: Base = None,
     loss: Annotated[str, typer.Option(help="contrastive, triplet; for labelled pairs: pairs (0 and 1) or cosine.")] = "contrastive",
     distil: Annotated[str, typer.Option(help="How the rows' teacher scores are learned: kl, margin-mse or none.")] = "kl",
     epochs: Epochs = 2,
@@ -143,7 +143,7 @@ def train_bi_encoder(
 def train_cross_encoder(
     rows: Rows,
     into: NewFolder,
-    base: Annotated[str, typer.Option(help="What is trained: a folder, or a hub's name; a bi-encoder will do.")] = STARTER_RERANKER,
+    base: Base = None,
     loss: Annotated[str, typer.Option(help="listwise, lambda, ranknet; for labelled pairs: bce, mse or cross-entropy.")] = "listwise",
     teacher: Annotated[str | None, typer.Option(help="A bigger cross-encoder, whose scores and hidden states are learned.")] = None,
     layers: Annotated[int | None, typer.Option(help="Keep so many of the base's layers.")] = None,
@@ -172,7 +172,7 @@ def train_cross_encoder(
     _train("cross-encoder", rows, base, into, settings, teacher, as_json)
 
 
-def _train(kind: str, rows: Path, base: str, into: Path, settings: Any, teacher: str | None, as_json: bool) -> None:
+def _train(kind: str, rows: Path, base: str | None, into: Path, settings: Any, teacher: str | None, as_json: bool) -> None:
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
