@@ -2,7 +2,7 @@
 #   make demo    the main job on real text in both languages
 #   make test    the tests
 #   make check   style, types, import contract, size caps
-#   make bench   all benchmarks
+#   make bench   what needs no other data; with DATA=FOLDER of BEIR folders, the tuning runs too (hours)
 #   make prove   the slow proofs: kills, damage, long runs
 
 PYTHON = python3
@@ -25,8 +25,11 @@ check: .venv/ready-to-develop
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_sizes.py
 
-bench: .venv/ready-to-run
-	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+bench: .venv/ready-to-develop
+	$(BIN)/python benchmarks/quality.py
+ifdef DATA
+	$(BIN)/python benchmarks/tuning.py --data $(DATA) --work .bench
+endif
 
 prove: .venv/ready-to-develop
 	$(BIN)/python -m pytest -m slow

@@ -15,7 +15,8 @@ SLACK = 0.93  # of the budget that is planned: what is left pays for what no est
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything is done. Lengths are tokens; `questions` is the share of the training questions that is used."""
+    """How much of everything is done. `questions` is the share of the training questions that is used, `fitted` and `measured` are the
+    most questions that fit the weights and that measure; `candidates` are scored for each question."""
 
     rounds: int = 2
     questions: float = 1.0
@@ -27,18 +28,22 @@ class Plan:
     cross_encoder_frozen: int = 0
     bi_encoder_frozen: int = 0
     fitted: int = 300
+    measured: int = 1000
 
 
 STANDARD = Plan(rounds=1, cross_encoder_epochs=1, candidates=30, bi_encoder_epochs=2)
 """What is done without a budget: no choice depends on the clock, so the same seed and threads give the same models anywhere."""
 
 CUTS: tuple[tuple[str, float], ...] = (
+    ("measured", 500),
     ("rounds", 1),
+    ("measured", 300),
     ("cross_encoder_epochs", 1),
     ("candidates", 30),
     ("fitted", 200),
     ("bi_encoder_epochs", 2),
     ("candidates", 20),
+    ("measured", 200),
     ("cross_encoder_frozen", 0.5),
     ("cross_encoder_negatives", 4),
     ("questions", 0.75),
@@ -116,7 +121,7 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
         "embed": world.passages * world.passage_tokens / world.encoding,
     }
     estimates = {step: seconds * plan.rounds for step, seconds in each.items()}
-    return {**estimates, "measure": 2 * world.dev * world.depth * pair / world.scoring + 30.0}
+    return {**estimates, "measure": 2 * min(plan.measured, world.dev) * world.depth * pair / world.scoring + 30.0}
 
 
 def _training(world: World, frozen: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from bicross.data.splits import folds, split
 from bicross.evaluation.gate import general_guards
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
+from bicross.records import Query
 from bicross.results import Tuned
 from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
@@ -83,7 +84,7 @@ def _loop(
             latest = opened.enter_context(_trial(task, collection.path, models))
             weights = Weights.of(fit_weights(task, number, latest, depth)["weights"])
             latest.weights = weights
-        dev = run.value("dev", lambda: _measured(collection, latest, questions, depth, settings, progress))
+        dev = run.value("dev", lambda: _measured(task, collection, latest, questions.dev, depth))
     return _outcome(collection.path, task, models, weights, dev, questions, planned, inputs, depth)
 
 
@@ -143,12 +144,12 @@ def _trial(task: Task, path: Path, models: Mapping[str, Path]) -> OpenCollection
     return OpenCollection(path, trial=(facts, encoder.space))
 
 
-def _measured(
-    old: OpenCollection, new: OpenCollection, questions: Questions, depth: int, settings: TuneSettings, progress: Progress
-) -> dict[str, Any]:
-    qrels = {query.id: questions.qrels[query.id] for query in questions.dev}
-    found, decision = side_by_side(at_depth(old, depth), at_depth(new, depth), questions.dev, qrels, depth, settings.gate, progress)
-    return {"dev": found, "decision": asdict(decision)}
+def _measured(task: Task, old: OpenCollection, new: OpenCollection, dev: Sequence[Query], depth: int) -> dict[str, Any]:
+    """Both sides on the development questions, or on as many of them, drawn at random, as the plan allows."""
+    asked = dev if len(dev) <= task.plan.measured else Random(task.settings.seed).sample(dev, task.plan.measured)
+    qrels = {query.id: task.qrels[query.id] for query in asked}
+    found, decision = side_by_side(at_depth(old, depth), at_depth(new, depth), asked, qrels, depth, task.settings.gate, task.progress)
+    return {"dev": found, "decision": asdict(decision), "questions": len(asked)}
 
 
 def _outcome(
@@ -178,7 +179,7 @@ def _outcome(
     with Collection.write(path) as writer:
         facts = own(writer, models, weights, lineage) if decision["promoted"] else writer.facts
     return {
-        "questions": {"train": len(task.queries), "held": len(task.held), "dev": len(questions.dev)},
+        "questions": {"train": len(task.queries), "held": len(task.held), "dev": dev["questions"]},
         "plan": planned["plan"],
         "estimated_seconds": planned["seconds"],
         "audit": brief,
