@@ -69,8 +69,8 @@ def reranked(model: str, judged: Sequence[Mined], qrels: Mapping[str, Mapping[st
     scored = score(judged, registry.load_reranker(model))
     recalled = {row.query.id: [hit for hit in hits(row) if hit.doc_id in _recalled(row)] for row in scored}
     alone = {query: best_first(Hit(hit.doc_id, hit.stages["rerank"].score) for hit in several)[:100] for query, several in recalled.items()}
-    _, quality = combination(recalled, {query: qrels[query] for query in recalled})
-    return Run(Path(model).name, alone), quality["lexical + dense + rank + rerank"]
+    joined = combination(recalled, {query: qrels[query] for query in recalled})
+    return Run(Path(model).name, alone), joined.quality["lexical + dense + rank + rerank"]
 
 
 def _recalled(row: Mined) -> set[str]:

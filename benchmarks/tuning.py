@@ -20,7 +20,7 @@ from typing import Any
 from bicross import asking, durable, pipeline
 from bicross.cli.progress import bar
 from bicross.cli.tuning import duration
-from bicross.data.questions import read_qrels, read_queries
+from bicross.data.questions import qrels_bytes, read_qrels, read_queries
 from bicross.evaluation.compare import compare
 from bicross.evaluation.metrics import means, per_query
 from bicross.opened import OpenCollection
@@ -31,13 +31,6 @@ from bicross.settings import SearchSettings, StageName, TuneSettings
 HERE = Path(__file__).parent
 TRAINED, TESTED, DEPTH = 3000, 500, 30
 STAGES: tuple[StageName, ...] = ("dense", "fused", "both")
-
-
-def write_qrels(path: Path, qrels: Qrels) -> Path:
-    """A BEIR table."""
-    lines = [f"{query}\t{document}\t{grade}\n" for query, grades in qrels.items() for document, grade in grades.items()]
-    durable.write_file(path, ("query-id\tcorpus-id\tscore\n" + "".join(lines)).encode())
-    return path
 
 
 def some(qrels: Qrels, count: int) -> dict[str, Any]:
@@ -58,7 +51,8 @@ def one_set(source: Path, split: str, work: Path, budget: float, seed: int) -> d
     collection, dev = work / source.name, source / "qrels" / "dev.tsv"
     with bar() as progress:
         pipeline.index([source], collection, progress=progress)
-    train = write_qrels(work / f"{source.name}.train.tsv", some(read_qrels(source / "qrels" / "train.tsv"), TRAINED))
+    train = work / f"{source.name}.train.tsv"
+    durable.write_file(train, qrels_bytes(some(read_qrels(source / "qrels" / "train.tsv"), TRAINED)))
     qrels = some(read_qrels(source / "qrels" / f"{split}.tsv"), TESTED)
     queries = [query for query in read_queries(source)[0] if query.id in qrels]
     before = work / f"{source.name}.before.json"

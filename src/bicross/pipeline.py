@@ -17,7 +17,7 @@ from typing import Any
 
 from bicross import asking
 from bicross.collection.check import Findings, Status
-from bicross.collection.store import Collection, Facts, Writer
+from bicross.collection.store import Collection
 from bicross.data.counting import count_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
@@ -31,11 +31,22 @@ from bicross.inspecting import inspect_sources
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Run, Skip
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, MinedFile, Questions, RolledBack, TrainedModel, Tuned
+from bicross.results import (
+    Answers,
+    Deleted,
+    Evaluated,
+    Indexed,
+    Inspected,
+    MinedFile,
+    Questions,
+    RolledBack,
+    SplitFiles,
+    TrainedModel,
+    Tuned,
+    Weighed,
+)
 from bicross.searchers.stopwatch import Stopwatch
-from bicross.searchers.weights import Weights
 from bicross.settings import (
-    PASSAGE_TOKENS,
     STARTER_ENCODER,
     STARTER_RERANKER,
     BiEncoderSettings,
@@ -48,7 +59,7 @@ from bicross.settings import (
     TuneSettings,
 )
 from bicross.tuning import steps
-from bicross.upsert import TRUNCATED, Upsert, chunks_of, fill
+from bicross.upsert import TRUNCATED, Upsert, adopt, chunks_of, encoder_of, facts_of, fill, weights_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -73,12 +84,12 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     chunks = chunks_of(read_documents(sources, settings.columns))
     first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
     given = names.canonical(settings.encoder, into) if settings.encoder else None
-    encoder = None if Collection.exists(into) else _encoder(given or STARTER_ENCODER, into)
+    encoder = None if Collection.exists(into) else encoder_of(given or STARTER_ENCODER, into)
     if encoder is not None:
-        Collection.create(into, _facts(settings, into))
+        Collection.create(into, facts_of(settings, into))
     with Collection.write(into) as writer:
-        encoder = encoder or _encoder(given or writer.facts.encoder, into)
-        _adopt(writer, encoder, settings)
+        encoder = encoder or encoder_of(given or writer.facts.encoder, into)
+        adopt(writer, encoder, settings)
         with writer.job("index", {"sources": [str(source) for source in sources]}):
             done = Upsert(writer, encoder)
             expected = count_documents(sources)
@@ -111,12 +122,12 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
     start = time.perf_counter()
     with Collection.write(path) as writer:
         name = names.canonical(encoder_name, path)
-        encoder = _encoder(name, path)
+        encoder = encoder_of(name, path)
         with writer.job("reembed", {"encoder": name}):
             writer.register_space(encoder.space, name)
             embedded = fill(writer, encoder, progress)
             reranker = writer.facts.reranker
-            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=_weights(name, reranker, path)))
+            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=weights_of(name, reranker, path)))
             writer.prune()
             writer.fold()
     now = Collection.open(path).status()
@@ -146,7 +157,7 @@ def rollback(path: Path, progress: Progress = silent) -> RolledBack:
     start = time.perf_counter()
     with Collection.write(path) as writer:
         facts, space = writer.before()
-        encoder = _encoder(facts.encoder, path)
+        encoder = encoder_of(facts.encoder, path)
         registry.notes(names.located(facts.reranker, path))  # raises where it is gone
         if encoder.space != space:
             raise SpaceMismatch(
@@ -158,37 +169,6 @@ def rollback(path: Path, progress: Progress = silent) -> RolledBack:
         facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
         writer.fold()
     return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
-
-
-def _encoder(name: str, collection: Path) -> registry.TokenEncoder:
-    """The encoder that the collection keeps as `name`."""
-    return registry.load_encoder(names.located(name, collection))
-
-
-def _facts(settings: IndexSettings, collection: Path) -> Facts:
-    given = (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER)
-    encoder, reranker = (names.canonical(name, collection) for name in given)
-    return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, _weights(encoder, reranker, collection))
-
-
-def _adopt(writer: Writer, encoder: registry.TokenEncoder, settings: IndexSettings) -> None:
-    """The encoder must be the collection's own; the other settings that are given change the collection."""
-    if writer.space is None:
-        given = names.canonical(settings.encoder, writer.path) if settings.encoder else writer.facts.encoder
-        writer.register_space(encoder.space, given)
-    writer.require(encoder.space)
-    facts = writer.facts
-    reranker = names.canonical(settings.reranker, writer.path) if settings.reranker else facts.reranker
-    tokens = settings.passage_tokens or facts.passage_tokens
-    if (reranker, tokens) != (facts.reranker, facts.passage_tokens):
-        weights = _weights(facts.encoder, reranker, writer.path) if reranker != facts.reranker else facts.weights
-        writer.set_facts(replace(facts, reranker=reranker, passage_tokens=tokens, weights=weights))
-
-
-def _weights(encoder: str, reranker: str, collection: Path) -> dict[str, object]:
-    """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for."""
-    notes = registry.notes(names.located(reranker, collection))
-    return Weights.of(notes if notes.get("encoder") == encoder else {}).as_json()
 
 
 def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), progress: Progress = silent) -> Inspected:
@@ -328,6 +308,19 @@ def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10"
 
 
 # --- train ---------------------------------------------------------------------------------------------------------
+
+
+def split(queries_path: Path, qrels_path: Path, into: Path, share: float = 0.2, seed: int = 0) -> SplitFiles:
+    """Judged questions into a part to train on and a part to measure with; near-duplicates stay together."""
+    return steps.split(queries_path, qrels_path, into, share, seed)
+
+
+def weigh(path: Path, queries_path: Path, qrels_path: Path, depth: int | None = None, progress: Progress = silent) -> Weighed:
+    """Fit how a collection joins its stages, on questions that its models did not train on; kept if cross-fitting says better.
+
+    `rollback` goes back.
+    """
+    return steps.weigh(path, queries_path, qrels_path, depth, progress)
 
 
 def mine(

@@ -179,6 +179,33 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """`weigh`: nDCG@10 of two-stage search with the weights of before and, cross-fitted, with those fitted now; kept if better.
+
+    `quality` is by the stages that were used; `weights` are those that the collection has now.
+    """
+
+    questions: int
+    before: float
+    after: float
+    adopted: bool
+    weights: Mapping[str, Any]
+    quality: Mapping[str, float]
+    skipped: tuple[Skip, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """`split`: the two tables of judgements, and how many questions are in each."""
+
+    train: str
+    dev: str
+    questions: Mapping[str, int]
+    skipped: tuple[Skip, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tuned:
     """`tune`: what was planned and done, what it brought on questions that no model saw, and whether it was promoted.
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from bicross.collection.rows import reading_hash
-from bicross.collection.store import Writer
+from bicross.collection.store import Facts, Writer
 from bicross.data.passages import Splitter
+from bicross.models import names, registry
 from bicross.models.registry import TokenEncoder
 from bicross.records import Document, Skip, reading
+from bicross.searchers.weights import Weights
+from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, IndexSettings
 
 Progress = Callable[[str, int, int], None]
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
@@ -79,3 +84,35 @@ def fill(writer: Writer, encoder: TokenEncoder, progress: Progress) -> int:
         writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
         progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
     return len(waiting)
+
+
+def encoder_of(name: str, collection: Path) -> TokenEncoder:
+    """The encoder that the collection keeps as `name`."""
+    return registry.load_encoder(names.located(name, collection))
+
+
+def facts_of(settings: IndexSettings, collection: Path) -> Facts:
+    """What a new collection says of itself."""
+    given = (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER)
+    encoder, reranker = (names.canonical(name, collection) for name in given)
+    return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, weights_of(encoder, reranker, collection))
+
+
+def adopt(writer: Writer, encoder: TokenEncoder, settings: IndexSettings) -> None:
+    """The encoder must be the collection's own; the other settings that are given change the collection."""
+    if writer.space is None:
+        given = names.canonical(settings.encoder, writer.path) if settings.encoder else writer.facts.encoder
+        writer.register_space(encoder.space, given)
+    writer.require(encoder.space)
+    facts = writer.facts
+    reranker = names.canonical(settings.reranker, writer.path) if settings.reranker else facts.reranker
+    tokens = settings.passage_tokens or facts.passage_tokens
+    if (reranker, tokens) != (facts.reranker, facts.passage_tokens):
+        weights = weights_of(facts.encoder, reranker, writer.path) if reranker != facts.reranker else facts.weights
+        writer.set_facts(replace(facts, reranker=reranker, passage_tokens=tokens, weights=weights))
+
+
+def weights_of(encoder: str, reranker: str, collection: Path) -> dict[str, object]:
+    """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for."""
+    notes = registry.notes(names.located(reranker, collection))
+    return Weights.of(notes if notes.get("encoder") == encoder else {}).as_json()

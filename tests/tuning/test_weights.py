@@ -77,7 +77,7 @@ def test_a_useless_reranker_gets_no_weight_or_by_chance_a_little() -> None:
     shares, gains = [], []
     for seed in range(1, 7):
         scores, qrels = world(100, {"lexical": 0.5, "dense": 2.0, "rerank": 0.0}, seed=seed)
-        found, quality = combination(fused(scores), qrels)
+        found, quality, _ = combination(fused(scores), qrels)
         shares.append(found.get("rerank", 0.0) / found["dense"])
         gains.append(quality["lexical + dense + rank + rerank"] - quality["lexical + dense + rank"])
     assert sum(share == 0 for share in shares) >= 4
@@ -87,7 +87,7 @@ def test_a_useless_reranker_gets_no_weight_or_by_chance_a_little() -> None:
 
 def test_a_perfect_reranker_gets_nearly_all_of_it() -> None:
     scores, qrels = world(150, {"lexical": 0.5, "dense": 1.0, "rerank": 12.0})
-    found, quality = combination(fused(scores), qrels)
+    found, quality, _ = combination(fused(scores), qrels)
     assert found["rerank"] > 3 * max(weight for name, weight in found.items() if name != "rerank")
     assert quality["lexical + dense + rank + rerank"] == pytest.approx(1.0, abs=0.001)
     assert all(weight > 0 for weight in found.values())
@@ -96,7 +96,7 @@ def test_a_perfect_reranker_gets_nearly_all_of_it() -> None:
 def test_what_is_left_out_costs_less_than_it_is_worth() -> None:
     """Late interaction says what dense search says, so it is left out, and its time saved."""
     scores, qrels = world(100, {"lexical": 0.5, "dense": 2.0})
-    found, quality = combination(fused({**scores, "late": scores["dense"]}), qrels)
+    found, quality, _ = combination(fused({**scores, "late": scores["dense"]}), qrels)
     assert "late" not in found and len(quality) == 2
 
 
@@ -136,7 +136,7 @@ def test_cross_fitting_does_not_praise_noise() -> None:
     gains = []
     for seed in range(8):
         scores, qrels = world(10, {"lexical": 0.0, "dense": 0.0, "rerank": 0.0}, seed=seed)
-        _, quality = combination(fused(scores), qrels)
+        _, quality, _ = combination(fused(scores), qrels)
         gains.append(quality["lexical + dense + rank + rerank"])
     chance = np.mean([1 / np.log2(rank + 1) if rank <= 10 else 0.0 for rank in range(1, 21)])  # the answer at any place alike
     assert np.mean(gains) == pytest.approx(chance, abs=0.08)

@@ -262,7 +262,7 @@ def export(
 
 
 app.command()(questions.questions)
-for verb in (tuning.tune, tuning.mine, tuning.distill):
+for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")
 

@@ -27,24 +27,29 @@ def bar() -> Iterator[Progress]:
         task, rates = rich.add_task("", total=None, rate=""), _Rates()
 
         def update(what: str, done: int, total: int) -> None:
-            if what != rich.tasks[0].description:  # its time and its time left begin anew
+            rate = rates(what, done)
+            if rates.anew:  # its time and its time left too
                 rich.reset(task, description=what)
-            rich.update(task, completed=done, total=total or None, rate=short(rates(what, done)))
+            rich.update(task, completed=done, total=total or None, rate=short(rate))
 
         yield update
 
 
 class _Rates:
-    """The rate of what goes on now: another `what` begins anew, and what was done before a run was resumed does not count."""
+    """The rate of what goes on now. Another `what`, or less that is done, begins anew; what was done before a run was resumed does not
+    count."""
 
     def __init__(self) -> None:
-        self._what, self._start, self._from = "", 0.0, 0
+        self._what, self._start, self._from, self._done = "", 0.0, 0, 0
+        self.anew = False
 
     def __call__(self, what: str, done: int) -> float:
         """A second."""
         now = time.monotonic()
-        if what != self._what or done < self._from:
+        self.anew = what != self._what or done < self._done
+        if self.anew:
             self._what, self._start, self._from = what, now, done
+        self._done = done
         return (done - self._from) / max(1e-9, now - self._start)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bicross.cli.show import skips, time_of
-from bicross.results import MinedFile, TrainedModel, Tuned
+from bicross.results import MinedFile, SplitFiles, TrainedModel, Tuned, Weighed
 
 
 def mined(found: MinedFile) -> Iterable[str]:
@@ -20,6 +20,22 @@ def mined(found: MinedFile) -> Iterable[str]:
     yield from (f"note: {remark}" for remark in audit["remarks"])
     if found.page:
         yield f"audit: {found.page}"
+    yield from skips(found.skipped)
+
+
+def parted(found: SplitFiles) -> Iterable[str]:
+    """The two parts."""
+    yield f"{found.questions['train']} questions in {found.train}, {found.questions['dev']} in {found.dev}"
+    yield from skips(found.skipped)
+
+
+def weighed(found: Weighed) -> Iterable[str]:
+    """What joins the stages now, and what was tried."""
+    yield f"nDCG@10 over {found.questions} questions: {found.before:.4f} before, {found.after:.4f} with weights fitted now (cross-fitted)"
+    yield from (f"  {value:.4f}  {used}" for used, value in found.quality.items())
+    joined = ", ".join(f"{name} {value:.3f}" for name, value in found.weights["combination"].items())
+    joined += f"; lexical in the fusion {found.weights['fusion']['lexical']:g}"
+    yield f"{'kept now' if found.adopted else 'not better, kept as it was'}: {joined}"
     yield from skips(found.skipped)
 
 

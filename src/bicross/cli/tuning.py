@@ -58,6 +58,43 @@ def tune(
     out(found, as_json, show_tuning.tuned)
 
 
+def split(
+    queries: Queries,
+    qrels: QrelsFlag,
+    into: Annotated[Path, typer.Option("--into", help="The new folder: train.tsv and dev.tsv.")],
+    share: Annotated[float, typer.Option(help="Of the questions, to measure with.")] = 0.2,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Split judged questions into a part to train on and a part to measure with; near-duplicates stay together."""
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.show import out
+
+    if not 0 < share < 1:
+        raise InputError(f"--share is {share:g}; expected a number between 0 and 1.")
+    out(pipeline.split(queries, qrels, into, share, seed), as_json, show_tuning.parted)
+
+
+def weigh(
+    collection: AtCollection,
+    queries: Queries,
+    qrels: QrelsFlag,
+    depth: KeptDepth = None,
+    as_json: Json = False,
+) -> None:
+    """Fit how the stages are joined on questions that the models did not train on; kept if better, and `rollback` goes back."""
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.progress import bar
+    from bicross.cli.show import out
+
+    settings_of("TuneSettings", depth=depth)  # checks the number
+    with bar() as progress:
+        found = pipeline.weigh(collection, queries, qrels, depth, progress)
+    out(found, as_json, show_tuning.weighed)
+
+
 def mine(
     collection: AtCollection,
     queries: Queries,

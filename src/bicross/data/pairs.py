@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross import durable
+from bicross.data.questions import qrels_bytes
 from bicross.errors import InputError
 from bicross.records import Qrels, Query, Skip
 
@@ -44,8 +45,7 @@ def write_pairs(into: Path, pairs: Pairs, facts: Mapping[str, Any]) -> None:
     lines = (json.dumps({"_id": query.id, "text": query.text, **query.meta}, ensure_ascii=False) for query in pairs.queries)
     files = {"queries.jsonl": "".join(f"{line}\n" for line in lines).encode()}
     for part, qrels in pairs.qrels.items():
-        rows = (f"{query}\t{doc}\t{grade}\n" for query, grades in qrels.items() for doc, grade in grades.items())
-        files[f"qrels/{part}.tsv"] = ("query-id\tcorpus-id\tscore\n" + "".join(rows)).encode()
+        files[f"qrels/{part}.tsv"] = qrels_bytes(qrels)
     durable.write_folder(into, files, facts)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bicross.data.lines import Refused, encoding_of, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
 from bicross.errors import InputError
-from bicross.records import Query, Skip
+from bicross.records import Qrels, Query, Skip
 
 _IDS = ("_id", "id", "query-id", "query_id", "qid")
 _TEXTS = ("text", "query", "question")
@@ -76,6 +76,12 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     if not qrels:
         raise InputError(f"{path} has no judgement; expected {_SHAPES}.")
     return qrels
+
+
+def qrels_bytes(qrels: Qrels) -> bytes:
+    """Judgements as BEIR's table, which `read_qrels` reads."""
+    rows = [f"{query}\t{document}\t{grade}\n" for query, grades in qrels.items() for document, grade in grades.items()]
+    return ("query-id\tcorpus-id\tscore\n" + "".join(rows)).encode()
 
 
 def _whole(grade: str) -> int:

@@ -1,4 +1,4 @@
-"""The single steps of `tune`, each reading and writing files: mine, distill, train.
+"""The single steps of `tune`, each reading and writing files: split, mine, distill, train, weigh.
 
 What is half done lies beside the file or folder that it is for, in NAME.work, under a hash of all that it is made from: the same command
 goes on with it, and no other command ever does.
@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from bicross import asking, durable
+from bicross.collection.store import Collection
 from bicross.data.examples import mined_bytes, read_mined, read_training, write_mined
 from bicross.data.lines import require_file
+from bicross.data.questions import qrels_bytes
 from bicross.data.rows import JSONL, read_rows
+from bicross.data.splits import split as split_questions
 from bicross.errors import InputError
+from bicross.evaluation.metrics import means, per_query
 from bicross.mining.audit import audit
 from bicross.mining.page import page
 from bicross.mining.sampling import examples
@@ -29,9 +33,12 @@ from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
 from bicross.records import Example, LabelledPair, Mined, Skip
-from bicross.results import MinedFile, TrainedModel
-from bicross.settings import BiEncoderSettings, CrossEncoderSettings, MineSettings
+from bicross.records import Run as Rankings
+from bicross.results import MinedFile, SplitFiles, TrainedModel, Weighed
+from bicross.searchers.stopwatch import Stopwatch
+from bicross.settings import BiEncoderSettings, CrossEncoderSettings, MineSettings, SearchSettings
 from bicross.tuning.bases import trainable
+from bicross.tuning.fitting import fit_weights
 from bicross.tuning.mined import denoised, gather
 from bicross.tuning.rows import TEACHER, taught_by
 from bicross.tuning.run import Run
@@ -184,3 +191,35 @@ def _work(into: Path, inputs: Mapping[str, Any]) -> Iterator[Run]:
     folder = into.with_name(into.name + ".work")
     yield Run.of(folder, inputs)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def split(queries: Path, qrels: Path, into: Path, share: float, seed: int) -> SplitFiles:
+    """Two tables of judgements, train.tsv and dev.tsv, in the folder `into`; near-duplicate questions are all in one of them.
+
+    Raises:
+        InputError: a file is not what it should be, or there are too few different questions. StoreError: `into` is not empty.
+    """
+    asked, known, skipped = asking.judged(queries, qrels)
+    parts = dict(zip(("train", "dev"), split_questions(asked, share, seed), strict=True))
+    files = {f"{name}.tsv": qrels_bytes({query.id: known[query.id] for query in part}) for name, part in parts.items()}
+    durable.write_folder(into, files, {"queries": str(queries), "qrels": str(qrels), "share": share, "seed": seed})
+    counts = {name: len(part) for name, part in parts.items()}
+    return SplitFiles(str(into / "train.tsv"), str(into / "dev.tsv"), counts, tuple(skipped))
+
+
+def weigh(path: Path, queries: Path, qrels: Path, depth: int | None, progress: Progress) -> Weighed:
+    """Fit how a collection joins its stages on questions that its models did not train on; kept where cross-fitting says better."""
+    start = time.perf_counter()
+    asked, known, skipped = asking.judged(queries, qrels)
+    with OpenCollection(path) as collection:
+        deep = depth or collection.weights.depth
+        found = fit_weights(collection, asked, known, deep, progress)
+        runs = asking.ranked(collection, asked, SearchSettings(k=100, depth=deep), Stopwatch(), progress)
+        before = means(per_query(["nDCG@10"], known, Rankings("before", runs)))["nDCG@10"]
+        facts, space = collection.facts, collection.corpus.space
+    after = found["taken"]
+    if adopted := after > before:
+        with Collection.write(path) as writer:
+            writer.activate(space, replace(facts, weights=found["weights"]))
+    kept = found["weights"] if adopted else dict(facts.weights)
+    return Weighed(len(asked), before, after, adopted, kept, found["quality"], tuple(skipped), time.perf_counter() - start)

@@ -82,8 +82,7 @@ def _loop(
             reranker = train_rerankers(task, number, mined)
             models = {"encoder": _merged(task, number, train_encoder(task, number, mined, models["encoder"])), "reranker": reranker}
             latest = opened.enter_context(_trial(task, collection.path, models))
-            weights = Weights.of(fit_weights(task, number, latest, depth)["weights"])
-            latest.weights = weights
+            weights = latest.weights = _weights(task, number, latest, depth)
         dev = run.value("dev", lambda: _measured(task, collection, latest, questions.dev, depth))
     return _outcome(collection.path, task, models, weights, dev, questions, planned, inputs, depth)
 
@@ -132,6 +131,12 @@ def _merged(task: Task, number: int, encoder: Path) -> Path:
 
     share = task.run.value(f"{number}-merge", choose_share)["share"]
     return encoder if share == 1.0 else mixed(share)
+
+
+def _weights(task: Task, number: int, trial: OpenCollection, depth: int) -> Weights:
+    """Fitted on the held-out questions, with the tuned models."""
+    found = task.run.value(f"{number}-weights", lambda: fit_weights(trial, task.held, task.qrels, depth, task.progress))
+    return Weights.of(found["weights"])
 
 
 def _trial(task: Task, path: Path, models: Mapping[str, Path]) -> OpenCollection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,14 @@ class Known:
         return {query.id: self.rankings[query.id][:k] for query in queries}
 
 
+class Combined(NamedTuple):
+    """`weights` of the stages that are used, cross-fitted `quality` of each set of stages that was tried, and of the one `taken`."""
+
+    weights: dict[str, float]
+    quality: dict[str, float]
+    taken: float
+
+
 def lexical_weight(lexical: Searcher, dense: Searcher, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]) -> float:
     """The weight of lexical search in the fusion: the best of LEXICAL by nDCG@10, and 0 unless it beats dense search alone by more than
     the standard error of the paired difference. Equal weights cost a tuned bi-encoder 0.03 to 0.045 nDCG@10 (docs/log.md)."""
@@ -46,10 +55,8 @@ def lexical_weight(lexical: Searcher, dense: Searcher, queries: Sequence[Query],
     return best if gains.mean() > gains.std() / np.sqrt(max(1, len(gains))) else 0.0
 
 
-def combination(
-    candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Weights of the stages' scores for the final order, and nDCG@10 among the candidates by what is used, cross-fitted.
+def combination(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> Combined:
+    """Weights of the stages' scores for the final order, and nDCG@10 by what is used, cross-fitted.
 
     Of the sets of stages in USED the smallest is taken that comes within WORTH of the best: a reranker that adds nothing gets no weight.
     """
@@ -62,7 +69,8 @@ def combination(
     good = [used for used in options if quality[used] >= max(quality.values()) - WORTH]
     chosen = min(good, key=lambda used: (len(used), -quality[used]))
     weights = _fitted(tables, grades, chosen)
-    return {name: weight for name, weight in weights.items() if weight}, {" + ".join(used): value for used, value in quality.items()}
+    kept = {name: weight for name, weight in weights.items() if weight}
+    return Combined(kept, {" + ".join(used): value for used, value in quality.items()}, quality[chosen])
 
 
 def calibration(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> tuple[float, float]:
