@@ -23,6 +23,7 @@ from tests.tuning.world import make_collection, quick
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # the libraries' own
 QUESTIONS = 400
+ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -41,10 +42,19 @@ def prints(collection: Path) -> dict[str, dict[str, Any]]:
     return {name: {file: entry for file, entry in files.items() if file not in (CARD, LINEAGE)} for name, files in found.items()}
 
 
+def command(collection: Path, queries: Path, qrels: Path) -> list[str]:
+    return [sys.executable, "-c", SCRIPT, str(collection), str(queries), str(qrels)]
+
+
+def run_in_a_process(collection: Path, queries: Path, qrels: Path) -> None:
+    subprocess.run(command(collection, queries, qrels), check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, Any]:
     """A collection that was tuned on real answers, its questions and answers, and the result."""
     collection, queries, qrels = make_collection(tmp_path_factory.mktemp("tuned"), QUESTIONS)
+    run_in_a_process(collection, queries, qrels)  # as many threads as the runs that are killed have
     return collection, queries, qrels, pipeline.tune(collection, queries, qrels, None, quick())
 
 
@@ -110,18 +120,18 @@ def test_shuffled_answers_are_refused(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned: tuple[Path, Path, Path, Any], tmp_path: Path) -> None:
     collection, queries, qrels = make_collection(tmp_path, QUESTIONS)
-    rng, command = random.Random(kills), [sys.executable, "-c", SCRIPT, str(collection), str(queries), str(qrels)]
+    rng = random.Random(kills)
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
     loading = time.monotonic() - started
     for _ in range(kills):
-        process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(loading + rng.uniform(0, 8))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
+    run_in_a_process(collection, queries, qrels)
     assert prints(collection) == prints(tuned[0])
     assert pipeline.verify(collection).problems == ()
 
