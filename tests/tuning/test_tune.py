@@ -99,12 +99,13 @@ def test_a_promoted_pair_loads_in_plain_sentence_transformers(tuned: tuple[Path,
     )
 
 
-def test_a_fall_on_a_guard_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+def test_a_gain_below_the_margin_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     collection, queries, qrels = make_collection(tmp_path, QUESTIONS)
     before = pipeline.search(collection, ["q1 q2"])
-    strict = quick(gate=GateSettings(general_limit=1.0, latency=1.0, margin=0.9))
+    strict = quick(gate=GateSettings(general_limit=1.0, latency=100.0, margin=0.9))
     found = pipeline.tune(collection, queries, qrels, None, strict)
     assert not found.promoted and found.models == {}
+    assert "margin of 0.9" in found.reason
     assert pipeline.search(collection, ["q1 q2"]).queries[0].hits == before.queries[0].hits
     assert not (collection / "models").exists()
     assert pipeline.status(collection).models == ()
