@@ -4,7 +4,7 @@
 
 DATA holds BEIR folders with qrels/train.tsv and the named split. The collections are made under WORK; a run that was interrupted goes
 on there. medquad is tuned on 3,000 training questions drawn at random (seed 0), decided on its own dev split, and measured on its test
-split, of which 500 questions drawn at random are asked; stard has no third split, so its dev split decides and measures.
+split, of which 300 questions drawn at random are asked; stard has no third split, so its dev split decides and measures.
 Depth 30 for old and new alike. Writes benchmarks/results/tuning.json.
 """
 
@@ -29,7 +29,7 @@ from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName, TuneSettings
 
 HERE = Path(__file__).parent
-TRAINED, TESTED, DEPTH = 3000, 500, 30
+TRAINED, TESTED, DEPTH = 3000, 300, 30
 STAGES: tuple[StageName, ...] = ("dense", "fused", "both")
 
 

@@ -78,7 +78,7 @@ class MineSettings(Settings):
 
     depth: int = Field(default=40, ge=1, le=1000)
     hard_depth: int = Field(default=20, ge=1, le=1000)
-    quantile: float = Field(default=0.5, gt=0, lt=1)
+    quantile: float = Field(default=0.8, gt=0, lt=1)
     alike: float = Field(default=0.8, gt=0, le=1)
     random: int = Field(default=4, ge=0, le=100)
     seed: int = 0

@@ -68,7 +68,7 @@ def test_each_row_says_what_made_it(world: World, mined: Path) -> None:
         assert {one.kind for one in row.candidates} <= set(KINDS) - {"positive", "unsorted"}
         assert all("rerank" in one.scores for one in (*row.positives, *row.candidates))
         assert row.source["encoder"] == "hashed-1-dim64-tokens512" and row.source["scorer"] == HashedScorer.fingerprint
-        made = {"depth": 6, "hard_depth": 3, "quantile": 0.5, "alike": 0.8, "random": 2, "seed": 0}
+        made = {"depth": 6, "hard_depth": 3, "quantile": 0.8, "alike": 0.8, "random": 2, "seed": 0}
         assert row.source["settings"] == made
         assert row.source["documents"] == 66 and isinstance(row.source["threshold"], float)
         own = [one.scores["rerank"] for one in row.candidates if one.kind == "suspect"]

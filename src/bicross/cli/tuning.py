@@ -102,7 +102,7 @@ def mine(
     into: NewFile,
     reranker: Annotated[str | None, typer.Option(help="The cross-encoder that denoises. By default the collection's.")] = None,
     depth: Annotated[int, typer.Option(help="Candidates that lexical and dense search give each.")] = 40,
-    quantile: Annotated[float, typer.Option(help="Of the known answers' scores: a candidate above it is suspected to be one.")] = 0.5,
+    quantile: Annotated[float, typer.Option(help="Of the known answers' scores: a candidate above it is suspected to be one.")] = 0.8,
     audit: Annotated[Path | None, typer.Option(help="Write the audit here, a page to read.")] = None,
     seed: Seed = 0,
     as_json: Json = False,

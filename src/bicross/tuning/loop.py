@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bicross import durable
 from bicross.data.examples import mined_bytes, read_mined
@@ -17,7 +18,7 @@ from bicross.models import registry
 from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
 from bicross.records import Example, Mined, Qrels, Query
-from bicross.settings import TuneSettings
+from bicross.settings import TrainSettings, TuneSettings
 from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
 from bicross.tuning.mined import MINED, denoised, files, gather
@@ -27,6 +28,7 @@ from bicross.tuning.run import Run
 from bicross.tuning.scoring import scored
 
 Progress = Callable[[str, int, int], None]
+S = TypeVar("S", bound=TrainSettings)
 FOLDS = 2  # each model scores the questions that it was not trained on; two cost no more training than one model on all
 
 
@@ -133,16 +135,20 @@ def _rows(task: Task, mined: Sequence[Mined], draw: int) -> list[Example]:
 
 
 def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
-    updates = {"frozen_layers": task.plan.cross_encoder_frozen, "seed": task.settings.seed, "epochs": len(epochs)}
-    settings = task.settings.cross_encoder.model_copy(update=updates)
+    settings = _planned(task, task.settings.cross_encoder, epochs, task.plan.cross_encoder_frozen, task.plan.cross_encoder_negatives)
     into = task.run.path(step)
     task.run.once(step, lambda: train_cross_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
     return into
 
 
 def _bi_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
-    updates = {"frozen_layers": task.plan.bi_encoder_frozen, "seed": task.settings.seed, "epochs": len(epochs)}
-    settings = task.settings.bi_encoder.model_copy(update=updates)
+    settings = _planned(task, task.settings.bi_encoder, epochs, task.plan.bi_encoder_frozen, task.plan.bi_encoder_negatives)
     into = task.run.path(step)
     task.run.once(step, lambda: train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
     return into
+
+
+def _planned(task: Task, settings: S, epochs: Sequence[Sequence[Example]], frozen: int, negatives: int) -> S:
+    """The settings with what the plan decides, which is what the model's manifest says."""
+    decided = {"epochs": len(epochs), "negatives": negatives, "frozen_layers": frozen, "seed": task.settings.seed}
+    return settings.model_copy(update=decided)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bicross.mining.denoise import drawn
+from bicross.mining.sampling import NEGATIVES
 from bicross.records import Candidate, Hit, Mined, Stage
 from bicross.searchers.combination import FEATURES, features, fit
 
@@ -25,13 +26,24 @@ def teach(mined: Sequence[Mined]) -> tuple[list[Mined], dict[str, float]]:
     """The rows with `scores["teacher"]`: the fitted combination of lexical, dense and cross-encoder scores; and its weights.
 
     The cross-encoder alone may rank worse than recall (few labels); what all know together is the better teacher. The weights are
-    those of a softmax over a question's candidates, so the scores are logits of one scale.
+    those of a softmax over a question's candidates, so the scores are logits of one scale. Suspects and near-duplicates of answers,
+    which may be answers themselves, get scores but fit nothing. A known answer that recall missed counts as much as the best of its
+    row: what the missing scores of recall would say of it is not knowledge.
     """
     tables = [features(hits(row)) for row in mined]
+    sure = [[one.kind == "positive" or one.kind in NEGATIVES for one in (*row.positives, *row.candidates)] for row in mined]
     grades = [np.array([1.0] * len(row.positives) + [0.0] * len(row.candidates)) for row in mined]
-    weights = fit(tables, grades)
+    weights = fit(
+        [table[kept] for table, kept in zip(tables, sure, strict=True)],
+        [grade[kept] for grade, kept in zip(grades, sure, strict=True)],
+    )
     column = np.array([weights[name] for name in FEATURES])  # (F,)
-    taught = [taught_by(row, (table @ column).tolist()) for row, table in zip(mined, tables, strict=True)]
+    taught = []
+    for row, table in zip(mined, tables, strict=True):
+        scores = table @ column  # (positives + candidates,)
+        missed = [place for place, one in enumerate(row.positives) if "rank" not in one.scores]
+        scores[missed] = scores.max(initial=0.0)
+        taught.append(taught_by(row, scores.tolist()))
     return taught, weights
 
 

@@ -56,14 +56,18 @@ class Run:
         """Run `make`, which must write the step's folder, unless that was done."""
         if self.done(step):
             return
+        self.timed(step, make)
+        shutil.rmtree(self.work(step), ignore_errors=True)
+
+    def timed(self, step: str, make: Callable[[], T]) -> T:
+        """What `make` gives; its time is the step's, less that of the steps inside it."""
         start, outer, self._inner = time.perf_counter(), self._inner, 0.0
         try:
-            make()
+            return make()
         finally:
             seconds = time.perf_counter() - start
-            self._spend(step, seconds - self._inner)  # the steps inside it have had theirs
+            self._spend(step, seconds - self._inner)
             self._inner = outer + seconds
-        shutil.rmtree(self.work(step), ignore_errors=True)
 
     def value(self, step: str, make: Callable[[], Any]) -> Any:
         """What `make` gave, as JSON: now, or when the step was done."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from random import Random
-from statistics import fmean
 from typing import Any
 
 from bicross.collection.store import Collection, Facts
@@ -20,22 +19,20 @@ from bicross.records import Query
 from bicross.results import Tuned
 from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
-from bicross.training.speed import training_rate
 from bicross.training.surgery import average
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
 from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoder, train_rerankers
 from bicross.tuning.measure import at_depth, general_sets, side_by_side
 from bicross.tuning.mined import MINED
-from bicross.tuning.plan import HELD_SHARE, STANDARD, Plan, World, as_json, choose, tokens_a_second
+from bicross.tuning.plan import HELD_SHARE, Plan
 from bicross.tuning.promote import model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
+from bicross.tuning.rates import plan_of
 from bicross.tuning.run import Run, json_bytes
 from bicross.upsert import fill
 
 FOLDER = "tuning"  # in the collection
-SAMPLE = 384  # passages on which rates are measured
-MEASURED = 5.0  # seconds for each rate
 MADE = ("data", "settings", "seed")  # what a finished run must share with the one asked for, whatever the models are by now
 MERGES = (0.75, 0.5)  # shares of the tuned weights that are tried where the tuned encoder forgets
 
@@ -52,7 +49,7 @@ def tune(path: Path, questions: Questions, settings: TuneSettings, dry_run: bool
             return done
         run, depth = Run.of(path / FOLDER, inputs), settings.depth or collection.weights.depth
         if dry_run:
-            return _dry(questions, _plan(collection, questions, settings, depth, True, progress), run)
+            return _dry(questions, plan_of(collection, questions, settings, depth, True, progress), run)
         outcome = run.value("outcome", lambda: _loop(run, collection, questions, settings, inputs, depth, progress))
         with Collection.write(path) as writer:  # the outcome is on the disk: killed from here on, the same command does the rest
             if outcome["promoted"]:
@@ -72,7 +69,7 @@ def _loop(
     progress: Progress,
 ) -> dict[str, Any]:
     """All steps up to the verdict."""
-    planned = run.value("plan", lambda: _plan(collection, questions, settings, depth, False, progress))
+    planned = run.value("plan", lambda: plan_of(collection, questions, settings, depth, False, progress))
     task = _task(run, planned["plan"], settings, questions, collection, progress)
     with ExitStack() as opened:
         latest = collection
@@ -81,7 +78,7 @@ def _loop(
             mined = mine(task, number, latest)
             reranker = train_rerankers(task, number, mined)
             models = {"encoder": _merged(task, number, train_encoder(task, number, mined, models["encoder"])), "reranker": reranker}
-            latest = opened.enter_context(_trial(task, collection.path, models))
+            latest = opened.enter_context(run.timed(f"{number}-space", partial(_trial, task, collection.path, models)))
             weights = latest.weights = _weights(task, number, latest, depth)
         dev = run.value("dev", lambda: _measured(task, collection, latest, questions.dev, depth))
     return _outcome(collection.path, task, models, weights, dev, questions, planned, inputs, depth)
@@ -232,56 +229,3 @@ def _dry(questions: Questions, planned: Mapping[str, Any], run: Run) -> Tuned:
         counts, planned["plan"], planned["seconds"], planned["estimates"], {}, {}, {}, None, None, False,
         "a dry run: nothing was done", (), (), {}, str(run.folder), 0.0, questions.skipped,
     )  # fmt: skip
-
-
-def _plan(
-    collection: OpenCollection, questions: Questions, settings: TuneSettings, depth: int, measured: bool, progress: Progress
-) -> dict[str, Any]:
-    """{"plan", "estimates", "seconds", "world"}; rates are measured where a budget, or a dry run, asks for them."""
-    if settings.budget is None and not measured:
-        fixed = replace(STANDARD, rounds=settings.rounds or STANDARD.rounds)
-        return {"plan": asdict(fixed), "estimates": {}, "seconds": None, "world": None}
-    world = _world(collection, questions, settings, depth, progress)
-    return as_json(choose(world, settings.budget, settings.rounds), world)
-
-
-def _world(collection: OpenCollection, questions: Questions, settings: TuneSettings, depth: int, progress: Progress) -> World:
-    encoder, reranker = collection.encoder(), collection.reranker()
-    passages = collection.view.sample(SAMPLE)
-    asked = [query.text for query in questions.train[:SAMPLE]]
-
-    def count(text: str) -> int:
-        return len(encoder.tokenizer.encode(text).ids)
-
-    progress("measuring rates", 0, 3)
-
-    def encode() -> int:
-        encoder.encode_documents(passages)
-        return sum(map(count, passages))
-
-    pairs = [(asked[place % len(asked)], text) for place, text in enumerate(passages)]
-
-    def score() -> int:
-        reranker.score(pairs)
-        return sum(count(query) + count(text) for query, text in pairs)
-
-    encoding = tokens_a_second(encode, MEASURED, time.perf_counter)
-    progress("measuring rates", 1, 3)
-    scoring = tokens_a_second(score, MEASURED, time.perf_counter)
-    progress("measuring rates", 2, 3)
-    folder = trainable(names.located(collection.facts.encoder, collection.path))
-    training = training_rate(folder.root, passages, settings.bi_encoder.max_tokens, MEASURED)
-    progress("measuring rates", 3, 3)
-    return World(
-        questions=len(questions.train),
-        answers=sum(grade > 0 for query in questions.train for grade in questions.qrels[query.id].values()),
-        passages=Collection.open(collection.path).status().passages,
-        dev=len(questions.dev),
-        depth=depth,
-        layers=int(folder.config.get("num_hidden_layers", 1)),
-        question_tokens=fmean(map(count, asked)),
-        passage_tokens=fmean(map(count, passages)),
-        encoding=encoding,
-        scoring=scoring,
-        training=training,
-    )
