@@ -376,16 +376,21 @@ def tune(
     settings: TuneSettings = TuneSettings(),
     dry_run: bool = False,
     progress: Progress = silent,
+    planned: Callable[[Tuned], None] = lambda _: None,
 ) -> Tuned:
     """Mine, denoise, train both models, distil, fit the weights, measure on questions that no model saw, promote if better.
 
     Interrupted at any moment and run again, it goes on where it was, to the same weights. A dry run measures the rates of this
-    machine and says what would be done.
+    machine and says what would be done; so does `planned`, which is called with the same before anything is trained.
 
     Raises:
         InputError: questions, models or budget are not what they should be. MissingExtra: the extra `train` is not installed.
     """
+    from bicross.tuning.ancestry import ancestry
     from bicross.tuning.questions import read_questions  # torch is loaded for this verb only
     from bicross.tuning.tune import tune as run_loop
 
-    return run_loop(path, read_questions(queries_path, qrels_path, dev_path, settings), settings, dry_run, progress)
+    with Collection.open(path).view() as view:
+        known = ancestry(path, view.facts)
+    questions = read_questions(queries_path, qrels_path, dev_path, settings, known)
+    return run_loop(path, questions, settings, dry_run, progress, planned)

@@ -210,8 +210,8 @@ class Tuned:
     """`tune`: what was planned and done, what it brought on questions that no model saw, and whether it was promoted.
 
     `stages`: step -> seconds. `dev`: "before" and "after", each stage -> measure -> mean, and the paired "difference" of each stage;
-    `difference` and `confidence` are of two-stage search, which decides. `models` are names in the collection, or folders of the run
-    where nothing was promoted; empty after a dry run. `run` is the run's folder.
+    `difference` and `confidence` are of two-stage search, which decides. `models` are names in the collection; none where
+    nothing was promoted. `run` is the run's folder.
     """
 
     questions: Mapping[str, int]

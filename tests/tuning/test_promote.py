@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 
 from bicross import durable, pipeline
 from bicross.collection.store import Collection, Facts
+from bicross.errors import StoreError
 from bicross.models.registry import load_encoder, load_reranker, notes
 from bicross.searchers.weights import Weights
 from bicross.settings import IndexSettings
@@ -27,6 +28,9 @@ LINEAGE: dict[str, Any] = {
     "settings": {"gate": {"confidence": 0.9}, "note": "{braces} | pipes"},
     "seed": 5,
     "threads": 2,
+    "versions": {"bicross": "0.1.0"},
+    "untuned": {"encoder": "bicross/starter-encoder", "reranker": "bicross/starter-reranker"},
+    "seen": ["0" * 16],
     "plan": {"rounds": 1},
     "depth": 30,
     "mined": "mined.jsonl",
@@ -62,7 +66,7 @@ def promoted(made: dict[str, Path], encoder: str, reranker: str, weights: Weight
     """The pair promoted, as `tune` does it: its space filled first."""
     with Collection.write(made["collection"]) as writer:
         facts = own(writer, {"encoder": made[encoder], "reranker": made[reranker]}, weights, LINEAGE)
-        promote(writer, facts, lambda what, done, total: None)
+        promote(writer, facts, writer.facts, lambda what, done, total: None)
         return writer.facts
 
 
@@ -91,8 +95,7 @@ def test_the_files_of_a_promoted_model(made: dict[str, Path]) -> None:
         for file in ("model.safetensors", "config.json", "tokenizer.json"):
             assert (folder / file).read_bytes() == (parent / file).read_bytes()
         lineage = json.loads((folder / "lineage.json").read_text("utf-8"))
-        assert lineage.items() >= LINEAGE.items()
-        assert lineage["versions"]["bicross"] == version("bicross") and lineage["versions"]["torch"] == version("torch")
+        assert lineage == LINEAGE
     found = notes(str(made["collection"] / facts.reranker))
     assert found["encoder"] == facts.encoder
     assert Weights.of(found) == WEIGHTS
@@ -117,7 +120,7 @@ def test_the_card_is_one_that_the_hub_reads(kind: str, task: str, tags: set[str]
     assert "- hard: 40\n- 0.875 of the pairs" in text
     assert "parent" not in text.split("## Made from")[0]
     written = json.loads(text.split("```json\n")[1].split("```")[0])
-    assert written == {key: LINEAGE[key] for key in ("parents", "data", "plan", "settings", "seed", "threads")}
+    assert written == {key: LINEAGE[key] for key in ("parents", "untuned", "data", "plan", "settings", "seed", "threads", "versions")}
 
 
 def test_what_was_not_measured_is_not_in_the_card() -> None:
@@ -139,3 +142,12 @@ def test_the_same_reranker_beside_another_encoder_has_its_own_weights(made: dict
         found = notes(str(made["collection"] / facts.reranker))
         assert (found["encoder"], Weights.of(found)) == (facts.encoder, weights)
     assert promoted(made, "encoder1", "reranker1") == first  # what is there already is not written again
+
+
+def test_what_was_measured_against_something_else_is_not_promoted(made: dict[str, Path]) -> None:
+    with Collection.write(made["collection"]) as writer:
+        facts = own(writer, {"encoder": made["encoder1"], "reranker": made["reranker1"]}, WEIGHTS, LINEAGE)
+        before = writer.facts
+        with pytest.raises(StoreError, match="nothing is promoted"):
+            promote(writer, facts, replace(before, reranker="another"), lambda what, done, total: None)
+        assert writer.facts == before

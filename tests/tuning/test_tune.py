@@ -18,7 +18,8 @@ from bicross import durable, pipeline
 from bicross.errors import InputError
 from bicross.models.registry import load_encoder
 from bicross.settings import GateSettings
-from bicross.tuning.promote import CARD, LINEAGE
+from bicross.tuning.ancestry import LINEAGE
+from bicross.tuning.promote import CARD
 from tests.tuning.world import make_collection, quick
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # the libraries' own

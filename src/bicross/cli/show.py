@@ -30,6 +30,12 @@ def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
         print(printable(line))
 
 
+def note(lines: Iterable[str]) -> None:
+    """Print lines on stderr, for those who watch."""
+    for line in lines:
+        print(printable(line), file=sys.stderr)
+
+
 def indexed(done: Indexed) -> Iterable[str]:
     """What `index` and `reembed` did."""
     yield f"{done.documents} documents, {done.passages} passages in the collection; {done.changed} changed, {done.unchanged} unchanged now"

@@ -50,11 +50,11 @@ def tune(
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
-    from bicross.cli.show import out
+    from bicross.cli.show import note, out
 
     settings = settings_of("TuneSettings", budget=None if budget is None else duration(budget), rounds=rounds, depth=depth, seed=seed)
     with bar() as progress:
-        found = pipeline.tune(collection, queries, qrels, dev, settings, dry_run, progress)
+        found = pipeline.tune(collection, queries, qrels, dev, settings, dry_run, progress, lambda plan: note(show_tuning.tuned(plan)))
     out(found, as_json, show_tuning.tuned)
 
 

@@ -6,8 +6,10 @@ takes hits away, more are fetched. A stale index can cost time, never show a doc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from heapq import nsmallest
 from pathlib import Path
 from threading import RLock
 from typing import Self
@@ -62,6 +64,14 @@ class View:
     def revision(self) -> int:
         """How many documents had been written at the last snapshot, deletions counted: another number, other documents."""
         return self._state.seq
+
+    def digest(self) -> str:
+        """A hash of all documents, their ids and contents."""
+        found = hashlib.sha256()
+        with self.snapshot():
+            for doc_id, content in self._db.execute("SELECT id, sha256 FROM documents ORDER BY id"):
+                found.update(hashlib.sha256(doc_id.encode()).digest() + content)
+        return found.hexdigest()
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +156,12 @@ class View:
         with self.snapshot():
             keys = [key for (key,) in self._db.execute("SELECT key FROM passages ORDER BY key")]
             return list(lookup.readings(self._db, keys[:: max(1, len(keys) // count)][:count]).values())
+
+    def draw(self, count: int, seed: int) -> list[str]:
+        """Ids of up to `count` documents that have passages, drawn at random by the seed and the ids alone; another document changes one."""
+        with self.snapshot():
+            found = (doc_id for (doc_id,) in self._db.execute("SELECT DISTINCT doc_id FROM passages ORDER BY doc_id"))
+            return nsmallest(count, found, key=lambda doc_id: hashlib.blake2b(f"{seed} {doc_id}".encode(), digest_size=8).digest())
 
     def _follow(self, stamp: generations.Stamp) -> None:
         """Take notice of what was committed and folded since the last snapshot."""

@@ -14,20 +14,30 @@ from bicross.records import Query
 Group = tuple[Query, ...]
 
 
-def split(queries: Sequence[Query], share: float, seed: int, alike: float = 0.7) -> tuple[list[Query], list[Query]]:
+def split(
+    queries: Sequence[Query], share: float, seed: int, alike: float = 0.7, seen: frozenset[str] = frozenset()
+) -> tuple[list[Query], list[Query]]:
     """Questions for training, and for development about a `share` of them, 0 < share < 1; each in the order given.
 
     No development question is in one near-duplicate group with a training question (`near_duplicates.groups`). Of the numbers of
     development questions that whole groups can add up to, the nearest to the share is taken, from 1 to all but one. The groups
-    are drawn by `seed` and the questions' ids: the same questions in another order are parted in the same way.
+    are drawn by `seed` and the questions' ids: the same questions in another order are parted in the same way. Questions whose ids
+    are in `seen`, and their near-duplicates, are for training.
 
     Raises:
-        InputError: there are fewer than two groups.
+        InputError: there are fewer than two groups, or all have a question that was seen.
     """
     drawn = _drawn(queries, seed, alike)
     _require(drawn, 2, len(queries), alike, "a part to train on and a part to measure on; add different questions, or name some with --dev")
-    chosen = _adding_up([len(group) for group in drawn], share * len(queries))
-    held = {query.id for place in chosen for query in drawn[place]}
+    unseen = [group for group in drawn if not any(query.id in seen for query in group)]
+    if not unseen:
+        raise InputError(
+            f"All {len(queries)} questions, or near-duplicates of them, have trained the models that answer now, so nothing can be "
+            "measured with them. Add questions, or name others with --dev."
+        )
+    sizes = [len(group) for group in unseen]
+    chosen = _adding_up(sizes, share * len(queries), sum(sizes) - (len(unseen) == len(drawn)))
+    held = {query.id for place in chosen for query in unseen[place]}
     return [query for query in queries if query.id not in held], [query for query in queries if query.id in held]
 
 
@@ -88,14 +98,14 @@ def _require(drawn: Sequence[Group], least: int, questions: int, alike: float, w
         )
 
 
-def _adding_up(sizes: Sequence[int], wished: float) -> list[int]:
-    """Places of sizes whose sum is nearest to what is wished, but not 0 and not all: the first ones, where they will do.
+def _adding_up(sizes: Sequence[int], wished: float, most: int) -> list[int]:
+    """Places of sizes whose sum is nearest to what is wished, from 1 to `most`: the first ones, where they will do.
 
     `last[total]` is the place of the size that first made that total possible with those before it, so that the sizes of a total are
     found by walking back from it (the subset sums of Bellman's "Dynamic Programming", 1957).
     """
-    target = min(max(1, round(wished)), sum(sizes) - 1)
-    last = np.full(min(sum(sizes) - 1, target + max(sizes)) + 1, -1)
+    target = min(max(1, round(wished)), most)
+    last = np.full(min(most, target + max(sizes)) + 1, -1)
     possible = np.zeros(len(last), dtype=bool)
     possible[0] = True
     for place, size in enumerate(sizes):

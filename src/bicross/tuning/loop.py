@@ -7,7 +7,7 @@ mined rows -> cross-encoder; combination as teacher -> bi-encoder               
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
 from bicross.tuning.mined import MINED, denoised, files, gather
 from bicross.tuning.plan import Plan
-from bicross.tuning.rows import TEACHER, of_folds, teach
+from bicross.tuning.rows import TEACHER, of_folds, teach, unseen
 from bicross.tuning.run import Run
 from bicross.tuning.scoring import scored
 
@@ -35,7 +35,7 @@ FOLDS = 2  # each model scores the questions that it was not trained on; two cos
 @dataclass(frozen=True, slots=True)
 class Task:
     """What the steps work on. `queries` are the training questions and `fold_of` their folds, `held` those that only fit weights;
-    `encoder` and `reranker` are the base models."""
+    `encoder` and `reranker` are the models that no tuning changed."""
 
     run: Run
     plan: Plan
@@ -57,11 +57,12 @@ def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
         read = _scored(task, number, _candidates(task, number, collection))
         kinds: list[Mined] = []
         for fold in range(FOLDS):  # the models of two folds need not share a scale
-            kinds += denoised(of_folds(read, task.fold_of, fold, inside=True), task.settings.mine)
+            inside = denoised(of_folds(read, task.fold_of, fold, inside=True), task.settings.mine)
+            kinds += [replace(row, source={**row.source, "fold": fold}) for row in inside]
         durable.write_folder(task.run.path(step), files(kinds, task.settings.seed), {"step": step})
 
     task.run.once(step, make)
-    return read_mined(task.run.path(step) / MINED)
+    return read_mined(task.run.checked(step, MINED))
 
 
 def train_rerankers(task: Task, number: int, mined: Sequence[Mined]) -> Path:
@@ -74,9 +75,19 @@ def train_rerankers(task: Task, number: int, mined: Sequence[Mined]) -> Path:
 
 def train_encoder(task: Task, number: int, mined: Sequence[Mined], base: Path) -> Path:
     """The bi-encoder: in-batch and denoised negatives, other ones each epoch, and the teacher's scores of each row."""
-    taught, _ = teach(mined)
-    epochs = [_rows(task, taught, FOLDS + epoch) for epoch in range(task.plan.bi_encoder_epochs)]
-    return _bi_encoder(task, f"{number}-bi-encoder", epochs, base)
+    step = f"{number}-bi-encoder"
+    into = task.run.path(step)
+
+    def make() -> None:
+        known = mined if base == task.encoder else unseen(mined, registry.load_encoder(str(task.encoder)))
+        taught, _ = teach(known)
+        epochs = [_rows(task, taught, FOLDS + epoch) for epoch in range(task.plan.bi_encoder_epochs)]
+        chosen = task.settings.bi_encoder
+        settings = _planned(task, chosen, epochs, task.plan.bi_encoder_frozen, task.plan.bi_encoder_negatives)
+        train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress)
+
+    task.run.once(step, make)
+    return into
 
 
 def _fold_scorer(task: Task, number: int, fold: int) -> Scorer:
@@ -94,7 +105,7 @@ def _candidates(task: Task, number: int, collection: OpenCollection) -> list[Min
         durable.write_folder(task.run.path(step), {MINED: mined_bytes(rows)}, {"step": step})
 
     task.run.once(step, make)
-    return read_mined(task.run.path(step) / MINED)
+    return read_mined(task.run.checked(step, MINED))
 
 
 def _scored(task: Task, number: int, mined: Sequence[Mined]) -> list[Mined]:
@@ -110,7 +121,7 @@ def _scored(task: Task, number: int, mined: Sequence[Mined]) -> list[Mined]:
             durable.write_folder(task.run.path(step), {MINED: mined_bytes(found)}, {"step": step})
 
         task.run.once(step, make)
-        rows += read_mined(task.run.path(step) / MINED)
+        rows += read_mined(task.run.checked(step, MINED))
     return rows
 
 
@@ -138,13 +149,6 @@ def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], b
     settings = _planned(task, task.settings.cross_encoder, epochs, task.plan.cross_encoder_frozen, task.plan.cross_encoder_negatives)
     into = task.run.path(step)
     task.run.once(step, lambda: train_cross_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
-    return into
-
-
-def _bi_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:
-    settings = _planned(task, task.settings.bi_encoder, epochs, task.plan.bi_encoder_frozen, task.plan.bi_encoder_negatives)
-    into = task.run.path(step)
-    task.run.once(step, lambda: train_bi_encoder(epochs, base, into, settings, task.run.work(step), task.progress))
     return into
 
 

@@ -47,18 +47,23 @@ def side_by_side(
             name: value for name, value in asdict(against).items() if name in ("difference", "confidence", "p_value", "wins", "losses")
         }
     before, after = (runs[side]["both"] for side in ("before", "after"))
-    general = general_sets(old.encoder(), new.encoder())
+    general = general_sets(general_runs(old.encoder()), general_runs(new.encoder()))
     seconds = _latencies(old, new, queries, depth)
     decision = decide(before, after, qrels, slices(queries, language_of), general, seconds, gate)
     return found, decision
 
 
-def general_sets(old: Encoder, new: Encoder) -> dict[str, General]:
-    """Dense search with both encoders on the general questions that ship with the package, one guard a language.
+def general_sets(before: Mapping[str, Run], after: Mapping[str, Run]) -> dict[str, General]:
+    """The runs of both with the answers, one guard a language."""
+    return {name: (before[name], after[name], general_qrels(name)) for name in GENERAL_SETS}
+
+
+def general_runs(encoder: Encoder) -> dict[str, Run]:
+    """Dense search on the general questions that ship with the package.
 
     Dense search forgets first; two stages find nearly all of these questions' answers, and would hide it.
     """
-    return {name: (general_run(old, name), general_run(new, name), general_qrels(name)) for name in GENERAL_SETS}
+    return {name: general_run(encoder, name) for name in GENERAL_SETS}
 
 
 def general_qrels(name: str) -> Qrels:

@@ -11,15 +11,17 @@ from typing import Any
 
 from bicross import durable
 from bicross.collection.store import Facts, Writer
+from bicross.errors import StoreError
 from bicross.models import registry
 from bicross.models.names import MODELS, located
 from bicross.searchers.weights import Weights
+from bicross.tuning.ancestry import LINEAGE
 from bicross.tuning.run import json_bytes
 from bicross.upsert import Progress, fill
 
-LINEAGE, NOTES, CARD = "lineage.json", "bicross.json", "README.md"
+NOTES, CARD = "bicross.json", "README.md"
 MEASURE = "nDCG@10"
-MADE_FROM = ("parents", "data", "plan", "settings", "seed", "threads")
+MADE_FROM = ("parents", "untuned", "data", "plan", "settings", "seed", "threads", "versions")
 KINDS = {  # the hub's task, what it is called, how it is used, and the tags that the cards of sentence-transformers have
     "encoder": (
         "sentence-similarity",
@@ -88,19 +90,28 @@ def own(writer: Writer, models: Mapping[str, Path], weights: Weights, lineage: M
     encoder = f"{MODELS}/{model_name('encoder', models['encoder'])}"
     notes = {"encoder": encoder, **weights.as_json()}
     reranker = f"{MODELS}/{model_name('reranker', models['reranker'], notes)}"
-    _copy(models["encoder"], writer.path / encoder, {LINEAGE: _lineage(lineage), CARD: card("encoder", lineage).encode()})
+    _copy(models["encoder"], writer.path / encoder, {LINEAGE: json_bytes(lineage), CARD: card("encoder", lineage).encode()})
     fitted = json.dumps(notes, indent=1).encode()
-    _copy(models["reranker"], writer.path / reranker, {LINEAGE: _lineage(lineage), CARD: card("reranker", lineage).encode(), NOTES: fitted})
+    _copy(
+        models["reranker"], writer.path / reranker, {LINEAGE: json_bytes(lineage), CARD: card("reranker", lineage).encode(), NOTES: fitted}
+    )
     return Facts(encoder, reranker, writer.facts.passage_tokens, weights.as_json())
 
 
-def promote(writer: Writer, facts: Facts, progress: Progress) -> None:
+def promote(writer: Writer, facts: Facts, measured: Facts, progress: Progress) -> None:
     """Search with the collection's own models from now on; what was indexed since their space was filled is embedded first.
 
     Space, models and weights are swapped in one transaction, and one step back is kept for `rollback`.
+
+    Raises:
+        StoreError: the collection no longer answers with what the models were `measured` against.
     """
-    if writer.facts == facts:
-        return
+    if writer.facts != measured:
+        raise StoreError(
+            f"{writer.path} answers with other models or weights than those that the new ones were measured against "
+            f"({writer.facts.encoder} and {writer.facts.reranker}; measured against {measured.encoder} and {measured.reranker}), "
+            "so nothing is promoted. Run `bicross tune` again to measure against what answers now."
+        )
     encoder = registry.load_encoder(located(facts.encoder, writer.path))
     writer.register_space(encoder.space, facts.encoder)
     fill(writer, encoder, progress)
@@ -117,11 +128,6 @@ def model_name(kind: str, folder: Path, notes: Mapping[str, Any] | None = None) 
     files = durable.read_manifest(folder)["files"]
     prints = {name: entry["sha256"] for name, entry in files.items()}
     return f"{kind}-{hashlib.sha256(json_bytes([prints, notes] if notes else prints)).hexdigest()[:12]}"
-
-
-def versions() -> dict[str, str]:
-    """The libraries that decide a number."""
-    return {name: version(name) for name in ("bicross", "torch", "transformers", "sentence-transformers", "openvino", "tokenizers")}
 
 
 def card(kind: str, lineage: Mapping[str, Any]) -> str:
@@ -155,10 +161,6 @@ def _stages(measured: Mapping[str, Any]) -> Iterator[str]:
         low, high = paired["confidence"]
         after = measured["after"][stage][MEASURE]
         yield f"| {stage} | {before[MEASURE]:.4f} | {after:.4f} | {paired['difference']:+.4f} | [{low:+.4f}, {high:+.4f}] |"
-
-
-def _lineage(lineage: Mapping[str, Any]) -> bytes:
-    return json_bytes({**lineage, "versions": versions()})
 
 
 def _copy(model: Path, into: Path, more: Mapping[str, bytes]) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 
 from bicross.mining.denoise import drawn
 from bicross.mining.sampling import NEGATIVES
+from bicross.protocols import Encoder
 from bicross.records import Candidate, Hit, Mined, Stage
 from bicross.searchers.combination import FEATURES, features, fit
+from bicross.vectors import Vectors, similarities
 
 TEACHER = "teacher"
 
@@ -41,10 +43,34 @@ def teach(mined: Sequence[Mined]) -> tuple[list[Mined], dict[str, float]]:
     taught = []
     for row, table in zip(mined, tables, strict=True):
         scores = table @ column  # (positives + candidates,)
-        missed = [place for place, one in enumerate(row.positives) if "rank" not in one.scores]
+        missed = [place for place, one in enumerate(row.positives) if not {"lexical", "dense"} & one.scores.keys()]
         scores[missed] = scores.max(initial=0.0)
         taught.append(taught_by(row, scores.tolist()))
     return taught, weights
+
+
+def unseen(mined: Sequence[Mined], encoder: Encoder) -> list[Mined]:
+    """The rows with the dense scores of an encoder that was not trained on their questions, and without the ranks of one that was.
+
+    A model that has seen a question finds its answers too well, and a teacher that believed it would teach the student what the
+    student remembers.
+    """
+    texts = sorted({one.text for row in mined for one in (*row.positives, *row.candidates)})
+    place, vectors = {text: number for number, text in enumerate(texts)}, encoder.encode_documents(texts)  # (texts, dim)
+    asked = encoder.encode_queries([row.query.text for row in mined])  # (questions, dim)
+
+    def scored(one: Candidate, question: Vectors) -> Candidate:
+        score = float(similarities(question, vectors[[place[one.text]]], encoder.space)[0, 0])
+        return replace(one, scores={**{name: value for name, value in one.scores.items() if name != "rank"}, "dense": score})
+
+    return [
+        replace(
+            row,
+            positives=tuple(scored(one, asked[[number]]) for one in row.positives),
+            candidates=tuple(scored(one, asked[[number]]) for one in row.candidates),
+        )
+        for number, row in enumerate(mined)
+    ]
 
 
 def taught_by(row: Mined, scores: Sequence[float]) -> Mined:

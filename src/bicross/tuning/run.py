@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,11 @@ class Run:
     def of(cls, parent: Path, inputs: Mapping[str, Any]) -> Run:
         """The run of these inputs, begun or not."""
         return cls(parent / hashlib.sha256(json_bytes(inputs)).hexdigest()[:16])
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Held while the run goes on; a second process that would make the same steps is refused. Raises Locked."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return durable.lock(self.folder / "lock")
 
     def done(self, step: str) -> bool:
         """Whether the step's folder is there."""
@@ -98,6 +104,11 @@ class Run:
         """A JSON file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
         return _read(self.path(step), name)
 
+    def checked(self, step: str, name: str) -> Path:
+        """A file of a step that is done, its hash checked. Raises Damaged, saying what to do."""
+        _read_file(self.path(step), name)
+        return self.path(step) / name
+
     def seconds(self) -> dict[str, float]:
         """Step -> seconds that it took so far; the time of a process that was killed is not known. Raises Damaged, saying what to do."""
         path = self.folder / SPENT
@@ -119,8 +130,12 @@ class Run:
 
 
 def _read(folder: Path, name: str) -> Any:
+    return json.loads(bytes(_read_file(folder, name)))
+
+
+def _read_file(folder: Path, name: str) -> memoryview:
     try:
-        return json.loads(bytes(durable.read_folder(folder)[1][name]))
+        return durable.read_folder(folder)[1][name]
     except Damaged as error:
         raise Damaged(f"{error} Remove {folder} and run again: it is made anew.") from error
     except KeyError as error:
