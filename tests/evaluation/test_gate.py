@@ -12,7 +12,7 @@ import pytest
 from bicross.errors import InputError
 from bicross.evaluation import gate
 from bicross.evaluation.compare import Comparison, bootstrap_interval, compare, randomisation_test
-from bicross.evaluation.gate import Decision, Guard, better, decide, needed_queries
+from bicross.evaluation.gate import Decision, Guard, better, decide, general_guards, needed_queries
 from bicross.records import Hit, Qrels, Run
 from bicross.settings import GateSettings
 
@@ -147,7 +147,10 @@ def test_a_fall_of_a_small_slice_that_may_be_chance_is_let_pass_and_told() -> No
     told = decided(BEFORE, [9, 9, *GAIN[2:100], *[2] * 20], few_fall)
     assert told.promoted and guard_of(told, "tag x").passed
     (warning,) = told.warnings
-    assert warning.startswith("RR@10 of 'tag x' fell by 0.0389") and "among 3 guards this may be chance (one-sided p = 0.2500)" in warning
+    assert (
+        warning.startswith("RR@10 of 'tag x' fell by 0.0389")
+        and "among 3 guards of its kind this may be chance (one-sided p = 0.2500)" in warning
+    )
 
 
 def test_small_slices_are_not_judged_and_told() -> None:
@@ -171,6 +174,34 @@ def test_forgetting_is_refused() -> None:
     assert "RR@10 of 'general xquad_zh' fell by 0.0833" in found.reason and found.reason.count("fell") == 1
     assert guard_of(found, "general xquad_zh").limit == 0.02
     assert decided(BEFORE, GAIN, general={"xquad_en": general["xquad_en"]}).promoted
+
+
+def test_forgetting_is_refused_however_many_tags_the_questions_have() -> None:
+    """Seven of 60 general questions fall by 1/2: chance does that once in 128 times, too seldom for one guard, and not for one of 41."""
+    general = {"xquad_zh": world([1] * 60, [2] * 7 + [1] * 53)}
+    tags = {f"tag {tag}": [f"q{(7 * tag + number) % QUERIES}" for number in range(20)] for tag in range(40)}
+    alone, many = decided(BEFORE, [1] * QUERIES, {}, general), decided(BEFORE, [1] * QUERIES, tags, general)
+    for found in (alone, many):
+        failed = guard_of(found, "general xquad_zh")
+        assert not found.promoted and not failed.passed and failed.difference == pytest.approx(-7 / 120)
+        assert (failed,) == general_guards(general, SETTINGS)
+    assert len(many.guards) == 42 and sum(not guard.passed for guard in many.guards) == 1
+
+
+def test_a_slice_may_fall_no_further_beside_general_sets() -> None:
+    """Four questions of a tag fall, p = 1/16: too seldom for one of two slices, and not for one of eleven guards."""
+    new = [9, 9, 9, 9, *GAIN[4:100], *[2] * 20]
+    slices = {"tag x": [f"q{number}" for number in (0, 1, 2, 3, *range(100, 120))], "language zh": CHINESE}
+    general = {f"set {number}": world([2] * 20, [1] * 20) for number in range(9)}
+    found = [decided(BEFORE, new, slices, more) for more in ({}, general)]
+    assert guard_of(found[0], "tag x") == guard_of(found[1], "tag x")
+    assert not guard_of(found[0], "tag x").passed
+
+
+def test_a_general_set_of_few_questions_is_not_judged() -> None:
+    general = {"small": world([1] * 19, [2] * 19)}
+    assert general_guards(general, SETTINGS) == ()
+    assert decided(BEFORE, GAIN, general=general).warnings == ("Fewer than 20 judged questions, so not judged: general small (19).",)
 
 
 def test_a_general_set_of_other_questions_is_an_error() -> None:
