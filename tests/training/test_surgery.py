@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file  # noqa: E402  # needs torch
 from sentence_transformers import SentenceTransformer  # noqa: E402
 from sentence_transformers.base.modules import Router  # noqa: E402
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer  # noqa: E402
-from transformers import AutoModel, AutoModelForSequenceClassification  # noqa: E402
+from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification  # noqa: E402
 
 from bicross import durable  # noqa: E402
 from bicross.errors import InputError  # noqa: E402
+from bicross.models.folder import read_folder  # noqa: E402
 from bicross.training.surgery import average, freeze, keep_layers, layers_of, spread  # noqa: E402
 from tests.training.families import make, weights  # noqa: E402
 
@@ -134,10 +135,10 @@ def test_models_of_other_shapes_are_refused(tmp_path: Path) -> None:
     wider = make(tmp_path / "wider", intermediate_size=128)
     with pytest.raises(InputError, match="differ in the shape"):
         average([first, wider], [0.5, 0.5], tmp_path / "mean", {})
-    with pytest.raises(InputError, match="share no weights"):
+    with pytest.raises(InputError, match="share 0 of"):
         average([first, make(tmp_path / "modern", "ModernBert")], [0.5, 0.5], tmp_path / "mean", {})
     (wider / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"There is no .*wider"):
+    with pytest.raises(InputError, match=r"wider has no model\.safetensors"):
         average([first, wider], [0.5, 0.5], tmp_path / "mean", {})
     assert not (tmp_path / "mean").exists()
 
@@ -154,3 +155,46 @@ def test_both_towers_are_averaged(tmp_path: Path) -> None:
         torch.testing.assert_close(value, before[name] + 0.75)
     vectors = SentenceTransformer(str(tmp_path / "mean"), device="cpu").encode_query(["w1 w2"])
     assert vectors.shape == (1, 32)
+
+
+def test_one_network_is_mixed_into_both_towers(tmp_path: Path) -> None:
+    """Separate encoders are trained from a base of one network."""
+    base = make(tmp_path / "base")
+    towers = [[Transformer(str(base)), Pooling(32)] for _ in range(2)]
+    for amount, (transformer, _) in enumerate(towers, start=1):
+        for parameter in transformer.parameters():
+            parameter.data += amount
+    router = Router.for_query_document(query_modules=towers[0], document_modules=towers[1])
+    SentenceTransformer(modules=[router], device="cpu").save(str(tmp_path / "apart"))
+    average([tmp_path / "apart", base], [0.75, 0.25], tmp_path / "mean", {})
+    before, found, origin = weights(tmp_path / "apart"), weights(tmp_path / "mean"), weights(base)
+    assert found.keys() == before.keys() and len({name.partition(":")[0] for name in found}) == 2
+    for name, value in found.items():
+        torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * origin["model.safetensors:" + name.partition(":")[2]])
+    assert read_folder(tmp_path / "mean").query_tower is not None
+    with pytest.raises(InputError, match=r"apart has separate encoders, .*base has one network"):
+        average([base, tmp_path / "apart"], [0.5, 0.5], tmp_path / "other", {})
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("family", ["Bert", "XLMRoberta", "DistilBert", "ModernBert"])
+def test_a_base_that_names_its_weights_otherwise_is_mixed(family: str, tmp_path: Path) -> None:
+    """A base saved with the head that it was pretrained with, in shards; the tuned model is bare, in one file."""
+    base = make(tmp_path / "base", family, "ForMaskedLM")
+    whole = AutoModelForMaskedLM.from_pretrained(base)
+    (base / "model.safetensors").unlink()
+    whole.save_pretrained(base, max_shard_size="40KB")
+    assert len(list(base.glob("*.safetensors"))) > 1 and not (base / "model.safetensors").exists()
+    body = whole.base_model.state_dict()
+    tuned = other(make(tmp_path / "made", family), tmp_path / "tuned", 1.0)
+    average([tuned, base], [0.75, 0.25], tmp_path / "mean", {})
+    found, before = weights(tmp_path / "mean"), weights(tuned)
+    assert found.keys() == before.keys()
+    for name, value in found.items():
+        key = name.partition(":")[2]
+        torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * body[key] if key in body else before[name])
+    average([base, tuned], [0.25, 0.75], tmp_path / "back", {})  # shards stay shards, and the names those of the first
+    assert {path.name for path in (tmp_path / "back").glob("*.safetensors")} == {path.name for path in base.glob("*.safetensors")}
+    back = AutoModelForMaskedLM.from_pretrained(tmp_path / "back").base_model.state_dict()
+    for name, value in back.items():
+        torch.testing.assert_close(value, found.get(f"model.safetensors:{name}", value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save
 
 from bicross import durable
 from bicross.errors import InputError
+from bicross.models.folder import read_folder
+from bicross.models.weights import weight_files
 
 
 def layers_of(transformer: Any) -> torch.nn.ModuleList:
@@ -73,33 +75,67 @@ def spread(count: int, layers: int) -> list[int]:
 def average(models: Sequence[Path], shares: Sequence[float], into: Path, facts: Mapping[str, Any]) -> None:
     """Write to the folder `into` the first model with the weighted mean of all models' weights (Wortsman et al. 2022, "Model soups").
 
-    A weight that only the first one has, such as a pooler that no search uses, stays as it is.
+    Where the first has separate encoders for questions and documents and another has one network, that is mixed into both. A weight that
+    only the first one has, such as a pooler that no search uses, stays as it is.
 
     Raises:
-        InputError: weights of one name have different shapes, or the models share none, or no file of them.
+        InputError: weights of one name have different shapes, or two models share too few; a file of them lacks; another model has
+            separate encoders and the first has not.
     """
     files = {str(path.relative_to(models[0])): path.read_bytes() for path in sorted(models[0].rglob("*")) if path.is_file()}
     files.pop(durable.MANIFEST, None)
-    for name in [name for name in files if name.endswith(".safetensors")]:
-        paths = [model / name for model in models]
-        if absent := next((path for path in paths if not path.is_file()), None):
-            raise InputError(f"There is no {absent}, as {models[0]} has; only models of one origin can be merged.")
-        files[name] = _mixed(paths, shares)
+    towers, *others = [_towers(model) for model in models]
+    if apart := next((model for model, other in zip(models[1:], others, strict=True) if len(other) > len(towers)), None):
+        raise InputError(f"{apart} has separate encoders, {models[0]} has one network; only models of one origin can be merged.")
+    for side, first in towers.items():
+        paths = [first, *(other.get(side, other["document"]) for other in others)]
+        for path, content in _mixed(paths, shares).items():
+            files[str(path.relative_to(models[0]))] = content
     durable.write_folder(into, files, facts)
 
 
-def _mixed(paths: Sequence[Path], shares: Sequence[float]) -> bytes:
-    first, *others = [load_file(path) for path in paths]
-    mixed, common = {}, 0
-    for name, value in first.items():
-        parts = [weights[name] for weights in others if name in weights]
-        if any(part.shape != value.shape for part in parts):
-            raise InputError(f"{paths[0]} and {paths[1]} differ in the shape of {name}; only models of one origin can be merged.")
-        if len(parts) == len(others) and value.is_floating_point():
-            common += 1
-            pairs = zip(shares, [value, *parts], strict=True)
-            value = torch.stack([share * part.to(torch.float32) for share, part in pairs]).sum(dim=0)
-        mixed[name] = value.contiguous()
-    if not common:
-        raise InputError(f"{paths[0]} and {paths[1]} share no weights; only models of one origin can be merged.")
-    return save(mixed, metadata={"format": "pt"})
+def _towers(model: Path) -> dict[str, Path]:
+    """The folders of a model's networks, by side; the one for both sides is called the documents'."""
+    folder = read_folder(model)
+    return {"document": folder.path} | ({"query": folder.query_tower.path} if folder.query_tower else {})
+
+
+def _mixed(folders: Sequence[Path], shares: Sequence[float]) -> dict[Path, bytes]:
+    """The weight files of the first network, one or many shards, with the mean of all networks' weights."""
+    shards = {path: load_file(path) for path in weight_files(folders[0])}
+    first = {name: value for shard in shards.values() for name, value in shard.items()}
+    others = [_read_as(first, folders[0], folder) for folder in folders[1:]]
+    mixed = {name: _mean([value, *(other[name] for other in others if name in other)], shares) for name, value in first.items()}
+    return {path: save({name: mixed[name] for name in shard}, metadata={"format": "pt"}) for path, shard in shards.items()}
+
+
+def _mean(values: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tensor:
+    """The weighted mean of one weight; the first network's own where another lacks it, or where it is no weight but a table of numbers."""
+    if len(values) < len(shares) or not values[0].is_floating_point():
+        return values[0].contiguous()
+    return torch.stack([share * value.to(torch.float32) for share, value in zip(shares, values, strict=True)]).sum(dim=0)
+
+
+def _read_as(first: Mapping[str, torch.Tensor], origin: Path, folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of the network in `folder` by the names that the one in `origin`, `first`, has for them.
+
+    A model with a head keeps its body as `bert.…`, a bare one does not: of the names with and without a prefix those are right that
+    the two have most of in common.
+
+    Raises:
+        InputError: shapes differ, or less than half of the names are in common.
+    """
+    found = {name: value for path in weight_files(folder) for name, value in load_file(path).items()}
+    without = [{name.removeprefix(head): value for name, value in found.items()} for head in _heads(found)]
+    beneath = [{head + name: value for name, value in found.items()} for head in _heads(first)]
+    named = max([found, *without, *beneath], key=lambda weights: len(weights.keys() & first.keys()))
+    common = sorted(named.keys() & first.keys())
+    if odd := next((name for name in common if named[name].shape != first[name].shape), None):
+        raise InputError(f"{origin} and {folder} differ in the shape of {odd}; only models of one origin can be merged.")
+    if 2 * len(common) < len(first):
+        raise InputError(f"{origin} and {folder} share {len(common)} of {len(first)} weights; only models of one origin can be merged.")
+    return named
+
+
+def _heads(names: Iterable[str]) -> list[str]:
+    return sorted({name.partition(".")[0] + "." for name in names})
