@@ -1,5 +1,7 @@
 """Headings and written questions, found where a reader sees them."""
 
+import pytest
+
 from bicross.data.headings import asked_in, html_headings, markdown_headings
 
 MARKDOWN = """---
@@ -56,3 +58,28 @@ FAQ: vitamin A: a list
 def test_long_text_without_an_answer_is_read_at_once() -> None:
     assert list(asked_in("Q: " + "why " * 200_000)) == []
     assert list(asked_in("Q: why\n" * 20_000)) == []
+
+
+@pytest.mark.parametrize("filler", [*"_*# \t>A?", "_ ", "\n", " \n", "Q", "1"])
+@pytest.mark.parametrize("around", ["{}", "Q:{}", "Q: why{}", "Q: why{}no", "Q: why\n{}", "{}Q: why", "# {}", "# a{}b", "---\n{}"])
+def test_long_lines_of_one_kind_are_read_at_once(around: str, filler: str) -> None:
+    """A pattern that goes back over what it has read would take hours for one of these."""
+    text = around.format(filler * 100_000)
+    assert len(list(asked_in(text))) <= 1
+    assert len(list(markdown_headings(text))) <= 1
+
+
+def test_a_question_has_at_most_400_characters_and_at_least_one() -> None:
+    for asked, found in (("a" * 400, ["a" * 400]), ("a" * 401, []), ("**", []), ("", [])):
+        assert list(asked_in(f"Q: {asked}\nA: so")) == list(asked_in(f"Q: {asked} A: so")) == found
+
+
+def test_blank_lines_between_question_and_answer_do_not_count_and_others_do() -> None:
+    assert list(asked_in("> **Q:** Why?**\r\n \t\r\n\r\n> **A:** So.")) == ["Why?"]
+    assert list(asked_in("Q: Why?\n***\nA: So.")) == []
+    assert list(asked_in("Q: Why?\nQ: How?\nA: So.\nA: And so.")) == ["How?"]
+    assert list(asked_in("问：为什么？答：因为。问：何时？答：今天。")) == ["为什么？"]  # a question begins a line
+
+
+def test_a_closing_row_of_marks_is_no_part_of_a_heading() -> None:
+    assert list(markdown_headings("## C# and more ##\n###  a ## b\t##  \n# #")) == ["C# and more", "a ## b", ""]

@@ -12,7 +12,7 @@ import pytest
 from bicross.errors import InputError
 from bicross.mining.agreement import aucs, disagreement
 from bicross.mining.audit import Audit, audit
-from bicross.mining.denoise import sort, threshold
+from bicross.mining.denoise import mark_duplicates, sort, threshold
 from bicross.mining.leak import leak
 from bicross.mining.page import page
 from bicross.records import Mined, Query
@@ -20,7 +20,8 @@ from tests.mining.world import SETTINGS, answer, candidate, far, likeness, row, 
 
 
 def test_counts_yield_and_samples() -> None:
-    rows = [*sorted_rows(4), *sort([row("bare", [answer("p", 0.9)], [far("r1", 0.3)])], SETTINGS, likeness, 0.8)]
+    bare = mark_duplicates(row("bare", [answer("p", 0.9)], [far("r1", 0.3)]), (), SETTINGS, likeness)
+    rows = [*sorted_rows(4), *sort([bare], SETTINGS, 0.8)]
     found = audit(rows)
     assert found.questions == found.positives == 5
     assert found.kinds == {"positive": 5, "hard": 8, "suspect": 4, "duplicate": 4, "easy": 4, "random": 9, "unsorted": 0}
@@ -89,7 +90,7 @@ def planted(questions: int, seed: int, measured_on: str) -> tuple[list[Mined], f
         strays = [far(f"r{place}", chance.normal(0.0 if measured_on == "random" else -2.0)) for place in range(4)]
         rows.append(row(name, [answer("p", chance.normal(3.0), rank=1)], [*found, *strays]))
     settings = SETTINGS.model_copy(update={"hard_depth": 11})
-    mined = sort(rows, settings, lambda left, right: 0.0, threshold(rows, 0.3))
+    mined = sort(rows, settings, threshold(rows, 0.3))
     hard = [(one.query.id, each.doc_id) for one in mined for each in one.candidates if each.kind == "hard" and "judged" not in each.scores]
     return mined, sum(one in secret for one in hard) / len(hard)
 
@@ -113,7 +114,7 @@ def test_the_estimate_of_unmarked_answers_covers_what_was_planted(measured_on: s
 
 def test_where_nothing_is_suspected_the_interval_has_a_width_all_the_same() -> None:
     rows = [row(f"q{n}", [answer("p", 5.0 + n, rank=1)], [candidate("a", 2, 0.0), far("r", 0.0)]) for n in range(60)]
-    found = leak(sort(rows, SETTINGS, likeness, threshold(rows, 0.5)))
+    found = leak(sort(rows, SETTINGS, threshold(rows, 0.5)))
     assert found is not None
     assert (found.share, found.left, found.most, found.suspects) == (0, 0, 0, 0)
     assert found.confidence[0] == 0
@@ -127,7 +128,7 @@ def test_a_scorer_that_tells_nothing_gives_no_estimate_and_a_remark() -> None:
         return float(chance.normal())
 
     rows = [row(f"q{n}", [answer("p", noise(), rank=1)], [candidate("a", 2, noise()), far("r", noise() + 1)]) for n in range(60)]
-    found = audit(sort(rows, SETTINGS, likeness, threshold(rows, 0.5)))
+    found = audit(sort(rows, SETTINGS, threshold(rows, 0.5)))
     assert found.leak is None
     assert any("hardly tells" in remark for remark in found.remarks)
     assert "Not estimated" in page(found)

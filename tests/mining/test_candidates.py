@@ -24,7 +24,8 @@ def found(
     searchers = {"lexical": lexical(view), "dense": dense(view)}
     with view, view.snapshot():
         settings = MineSettings(depth=depth)
-        return list(candidates.find(queries, qrels, searchers, view, encoder or HashedEncoder(), settings, {"collection": "c1"}))
+        made = candidates.find(queries, qrels, searchers, view, encoder or HashedEncoder(), settings, {"collection": "c1"})
+        return [row for row, _ in made]
 
 
 def ranking(*ids: str) -> Ranking:
@@ -34,8 +35,8 @@ def ranking(*ids: str) -> Ranking:
 def test_the_order_is_reciprocal_rank_fusion_with_ties_by_id() -> None:
     fused = candidates.fuse({"lexical": ranking("b", "c", "x"), "dense": ranking("a", "c")})
     assert list(fused) == ["c", "a", "b", "x"]  # 2/62; then 1/61 twice; then 1/63
-    assert fused["c"].scores == {"lexical": 9.0, "dense": 9.0, "rank": 1.0}
-    assert fused["b"].scores == {"lexical": 10.0, "rank": 3.0}
+    assert fused["c"].scores == {"lexical": 9.0, "lexical rank": 2.0, "dense": 9.0, "dense rank": 2.0, "rank": 1.0}
+    assert fused["b"].scores == {"lexical": 10.0, "lexical rank": 1.0, "rank": 3.0}
 
 
 def test_the_union_of_both_searches_is_found_with_the_scores_of_each() -> None:
@@ -49,6 +50,9 @@ def test_the_union_of_both_searches_is_found_with_the_scores_of_each() -> None:
         assert {one.doc_id for one in mined.candidates} == expected["lexical"].keys() | expected["dense"].keys()
         for name, scores in expected.items():
             assert {one.doc_id: one.scores[name] for one in mined.candidates if name in one.scores} == scores
+            assert {one.doc_id: one.scores[f"{name} rank"] for one in mined.candidates if name in one.scores} == {
+                doc_id: place for place, doc_id in enumerate(scores, start=1)
+            }
         assert [one.scores["rank"] for one in mined.candidates] == list(range(1, len(mined.candidates) + 1))
         assert {one.kind for one in mined.candidates} == {"unsorted"}
         assert mined.positives == ()
@@ -76,6 +80,17 @@ def test_the_text_of_an_answer_is_its_passage_nearest_to_the_question() -> None:
     assert "gardens" in by_id["b"].positives[0].text
     assert all(by_id[name].positives[0].text.startswith("manual\n") for name in "ab")
     assert by_id["c"].positives[0].text == f"title4\n{ROOM[4].text}"
+
+
+def test_beside_a_row_stand_all_passages_of_its_answers() -> None:
+    view = viewed([*ROOM, LONG])
+    searchers = {"lexical": lexical(view), "dense": dense(view)}
+    with view, view.snapshot():
+        read = [f"manual\n{passage.text}" for passage in view.of_documents(["long"])["long"]]
+        queries, qrels = [Query("a", "reset"), Query("b", "reset")], {"a": {"d4": 2, "long": 1, "d1": 0, "gone": 1}}
+        found = candidates.find(queries, qrels, searchers, view, HashedEncoder(), MineSettings(depth=2), {})
+        assert len(read) > 2
+        assert [texts for _, texts in found] == [(f"title4\n{ROOM[4].text}", *read), ()]
 
 
 def test_answers_that_the_collection_does_not_hold_are_named_and_the_question_is_kept() -> None:

@@ -17,9 +17,17 @@ from bicross.models.hashed import HashedScorer
 from bicross.records import Candidate, Mined
 from bicross.settings import MineSettings
 from bicross.vectors import Scores
-from tests.mining.world import SETTINGS, answer, candidate, far, kinds, likeness, row, sorted_rows
+from tests.mining.world import SETTINGS, answer, candidate, far, kinds, likeness, row, sorted_rows, texts
 
 POOL = [(f"x{number}", f"pool words {number}") for number in range(30)]
+
+
+def with_random(rows: Sequence[Mined], pool: Sequence[tuple[str, str]] = POOL, settings: MineSettings = SETTINGS) -> list[Mined]:
+    return [random_negatives(one, texts(one), pool, settings, likeness) for one in rows]
+
+
+def marked(mined: Mined) -> Mined:
+    return mark_duplicates(mined, texts(mined), SETTINGS, likeness)
 
 
 class Recorded(HashedScorer):
@@ -41,8 +49,8 @@ def test_every_pair_is_scored_by_the_scorer_given_in_batches_that_span_questions
     assert scorer.sizes == [4, 4, 1]
     assert told == [("pairs", 4, 9), ("pairs", 8, 9), ("pairs", 9, 9)]
     for one in scored:
-        texts = [(one.query.text, each.text) for each in (*one.positives, *one.candidates)]
-        assert [each.scores["rerank"] for each in (*one.positives, *one.candidates)] == HashedScorer().score(texts).tolist()
+        pairs = [(one.query.text, each.text) for each in (*one.positives, *one.candidates)]
+        assert [each.scores["rerank"] for each in (*one.positives, *one.candidates)] == HashedScorer().score(pairs).tolist()
         assert one.candidates[0].scores["rerank"] == 1
         assert one.source == {"collection": "c1", "scorer": HashedScorer.fingerprint}
     assert [(each.scores["dense"], each.scores["rank"]) for each in scored[0].candidates] == [(0.99, 1), (0.98, 2)]
@@ -80,16 +88,16 @@ def test_without_known_answers_or_scores_there_is_no_threshold() -> None:
     with pytest.raises(InputError, match="score the mined rows first"):
         threshold([unscored], 0.5)
     with pytest.raises(InputError, match="score the mined rows first"):
-        sort([row("q", [], [candidate("a", 1)])], SETTINGS, likeness, 0.5)
+        sort([row("q", [], [candidate("a", 1)])], SETTINGS, 0.5)
     with pytest.raises(InputError, match="nan"):
-        sort([], SETTINGS, likeness, float("nan"))
+        sort([], SETTINGS, float("nan"))
 
 
 def test_where_all_is_kept_out_the_lowest_of_the_random_ones_stays_a_negative() -> None:
     found = [candidate("a", 1, 5.0), far("near", 0.0), far("r1", 3.0), far("r2", 2.0)]
-    (mined,) = sort([row("q", [answer("p", 1.0, "far near")], found)], SETTINGS, likeness, 1.0)
+    (mined,) = sort([marked(row("q", [answer("p", 1.0, "far near")], found))], SETTINGS, 1.0)
     assert kinds(mined) == {"a": "suspect", "near": "duplicate", "r1": "suspect", "r2": "random"}
-    (mined,) = sort([row("q", [answer("p", 1.0)], found[:1])], SETTINGS, likeness, 1.0)
+    (mined,) = sort([row("q", [answer("p", 1.0)], found[:1])], SETTINGS, 1.0)
     assert kinds(mined) == {"a": "suspect"}
 
 
@@ -103,80 +111,93 @@ def test_a_near_duplicate_of_a_known_answer_is_never_a_negative() -> None:
     text = "the one and only answer to all of the questions asked here"
     for score_given in (-9.0, 0.0, 9.0):
         near = [candidate("stop", 1, score_given, text=text + " ."), candidate("upper", 2, score_given, text=text.upper(), judged=0.0)]
-        (mined,) = sort([row("q", [answer("p", 1.0, text), answer("other", 1.0)], near)], SETTINGS, likeness, 0.5)
+        (mined,) = sort([marked(row("q", [answer("p", 1.0, text), answer("other", 1.0)], near))], SETTINGS, 0.5)
         assert kinds(mined) == {"stop": "duplicate", "upper": "duplicate"}
+
+
+def test_a_copy_of_any_passage_of_an_answer_is_a_duplicate() -> None:
+    """A question's positive is the passage nearest to it; search may have found another passage of the copy."""
+    passages = ("where to press it", "what then lights up", "whom to call at last")
+    before = row("q", [answer("p", 1.0, passages[0])], [candidate("copy", 1, 0.0, text=passages[1]), candidate("other", 2, 0.0)])
+    after = random_negatives(before, passages, [("far copy", passages[2]), ("far", "none of it")], SETTINGS, likeness)
+    (mined,) = sort([mark_duplicates(score([after], HashedScorer())[0], passages, SETTINGS, likeness)], SETTINGS, 9.0)
+    assert kinds(mined) == {"copy": "duplicate", "other": "hard", "far": "random"}
 
 
 def test_what_was_judged_not_relevant_is_never_a_suspect() -> None:
     high = [candidate("judged", 1, 9.0, judged=0.0), candidate("unknown", 2, 9.0), candidate("deep", 6, 9.0, judged=0.0)]
     high += [candidate(f"n{rank}", rank, 0.0) for rank in (3, 4, 5)]
-    (mined,) = sort([row("q", [answer("p", 1.0)], high)], SETTINGS, likeness, 1.0)
+    (mined,) = sort([row("q", [answer("p", 1.0)], high)], SETTINGS, 1.0)
     assert [kinds(mined)[name] for name in ("judged", "unknown", "deep")] == ["hard", "suspect", "easy"]
 
 
 def test_hard_is_what_any_of_the_searches_puts_early_known_answers_counted() -> None:
     found = [
-        Candidate("a", "a", "unsorted", {"lexical": 1.0, "rank": 9.0}),
-        Candidate("b", "b", "unsorted", {"lexical": 5.0, "dense": 0.1, "rank": 8.0}),
-        Candidate("c", "c", "unsorted", {"dense": 0.1, "rank": 7.0}),
-        Candidate("d", "d", "unsorted", {"dense": 0.0, "rank": 2.0}),
+        Candidate("a", "a", "unsorted", {"lexical": 1.0, "lexical rank": 3.0, "rank": 9.0}),
+        Candidate("b", "b", "unsorted", {"lexical": 5.0, "lexical rank": 1.0, "dense": 0.1, "dense rank": 2.0, "rank": 8.0}),
+        Candidate("c", "c", "unsorted", {"dense": 0.1, "dense rank": 3.0, "rank": 7.0}),
+        Candidate("d", "d", "unsorted", {"dense": 0.0, "dense rank": 4.0, "rank": 2.0}),
     ]
-    positive = Candidate("p", "p", "positive", {"lexical": 3.0, "dense": 0.9, "rank": 1.0})
+    positive = Candidate("p", "p", "positive", {"lexical": 3.0, "lexical rank": 2.0, "dense": 0.9, "dense rank": 1.0, "rank": 1.0})
     assert recalled_early(row("q", [positive], found), 1) == {"b", "p"}
-    assert recalled_early(row("q", [positive], found), 2) == {"b", "p", "d"}  # dense: p, then b before c by id; fused: p, d
+    assert recalled_early(row("q", [positive], found), 2) == {"b", "p", "d"}
     assert recalled_early(row("q", [positive], found), 3) == {"a", "b", "c", "d", "p"}
 
 
-def test_rows_can_be_sorted_again_with_another_threshold_and_likeness() -> None:
-    again = sort(sorted_rows(1), SETTINGS.model_copy(update={"alike": 1.0}), lambda left, right: 0.0, 0.05)[0]
+def test_how_early_a_document_was_found_does_not_depend_on_what_the_row_still_holds() -> None:
+    found = [candidate("first", 1, 0.0), candidate("late", 35, 0.0)]
+    assert recalled_early(row("q", [], found), 20) == {"first"}
+    assert recalled_early(row("q", [], found[1:]), 20) == set()
+
+
+def test_rows_can_be_sorted_again_with_another_threshold() -> None:
+    (again,) = sort(sorted_rows(1), SETTINGS, 0.05)
     assert kinds(again) == {
         "h1": "suspect",
         "h2": "suspect",
         "s": "suspect",
         "e": "suspect",
-        "d": "suspect",
+        "d": "duplicate",
         "r1": "random",
         "r2": "suspect",
     }
-    assert sort([again], SETTINGS, likeness, 0.8)[0].candidates == sorted_rows(1)[0].candidates
+    assert sort([again], SETTINGS, 0.8)[0].candidates == sorted_rows(1)[0].candidates
 
 
 def test_near_duplicates_can_be_marked_before_anything_is_scored() -> None:
     unscored = row("q", [answer("p", 0.0, "so it is")], [candidate("a", 1, text="So it is"), candidate("b", 2), far("r", 0.0)])
-    (marked,) = mark_duplicates([unscored], SETTINGS, likeness)
-    assert kinds(marked) == {"a": "duplicate", "b": "unsorted", "r": "random"}
-    assert kinds(mark_duplicates([marked], SETTINGS, lambda left, right: 0.0)[0]) == {"a": "unsorted", "b": "unsorted", "r": "random"}
+    assert kinds(marked(unscored)) == {"a": "duplicate", "b": "unsorted", "r": "random"}
 
 
 def test_random_ones_are_the_same_whatever_the_order_and_differ_by_question_and_seed() -> None:
     rows = [row(f"q{number}", [answer("p", 0.5)], []) for number in range(6)]
-    first = {one.query.id: one for one in random_negatives(rows, POOL, SETTINGS, likeness)}
-    assert {one.query.id: one for one in random_negatives(rows[::-1], POOL[::-1], SETTINGS, likeness)} == first
+    first = {one.query.id: one for one in with_random(rows)}
+    assert {one.query.id: one for one in with_random(rows[::-1], POOL[::-1])} == first
     assert len({tuple(kinds(one)) for one in first.values()}) > 1
-    other = random_negatives(rows, POOL, SETTINGS.model_copy(update={"seed": 1}), likeness)
+    other = with_random(rows, POOL, SETTINGS.model_copy(update={"seed": 1}))
     assert [one.candidates for one in other] != [one.candidates for one in first.values()]
     assert all([each.kind for each in one.candidates] == ["random"] * 2 for one in first.values())
     assert other[0].source["settings"] == {"random": 2, "seed": 1}
-    assert random_negatives(list(first.values()), POOL, SETTINGS, likeness) == list(first.values())
+    assert with_random(list(first.values())) == list(first.values())
 
 
 def test_random_ones_are_never_answers_near_duplicates_or_what_was_found() -> None:
     pool = [("p", "answer p"), ("near", "Answer p"), ("gone", "gone"), ("s", "suspected"), *POOL[:2], ("x1", "another passage of it")]
     before = row("q", [answer("p", 0.5)], [candidate("s", 1)], {"absent": ["gone"]})
-    (mined,) = random_negatives([before], pool, MineSettings(random=50), likeness)
+    (mined,) = with_random([before], pool, MineSettings(random=50))
     assert kinds(mined).keys() == {"s", "x0", "x1"}
     assert len(mined.candidates) == 3
 
 
 def test_draws_are_uniform() -> None:
     rows = [row(f"q{number}", [], []) for number in range(3000)]
-    counts = Counter(one.doc_id for mined in random_negatives(rows, POOL[:10], SETTINGS, likeness) for one in mined.candidates)
+    counts = Counter(one.doc_id for mined in with_random(rows, POOL[:10]) for one in mined.candidates)
     assert len(counts) == 10
     assert all(500 < count < 700 for count in counts.values())  # 600 each, deviation about 22
 
 
 def test_a_question_without_hard_negatives_still_has_random_ones() -> None:
-    rows = random_negatives([row("q", [answer("p", 0.5)], [])], POOL, SETTINGS, likeness)
+    rows = with_random([row("q", [answer("p", 0.5)], [])])
     scored = score(rows, HashedScorer())
-    (mined,) = sort(scored, SETTINGS, likeness, 0.5)
+    (mined,) = sort(scored, SETTINGS, 0.5)
     assert list(kinds(mined).values()) == ["random", "random"]

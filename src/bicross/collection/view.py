@@ -158,7 +158,7 @@ class View:
             return list(lookup.readings(self._db, keys[:: max(1, len(keys) // count)][:count]).values())
 
     def draw(self, count: int, seed: int) -> list[str]:
-        """Ids of up to `count` documents that have passages, drawn at random by the seed and the ids alone; another document changes one."""
+        """Ids of up to `count` documents that have passages, drawn at random by seed and ids alone; another document changes one."""
         with self.snapshot():
             found = (doc_id for (doc_id,) in self._db.execute("SELECT DISTINCT doc_id FROM passages ORDER BY doc_id"))
             return nsmallest(count, found, key=lambda doc_id: hashlib.blake2b(f"{seed} {doc_id}".encode(), digest_size=8).digest())

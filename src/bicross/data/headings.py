@@ -8,14 +8,15 @@ from html.parser import HTMLParser
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
+_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*)")
 _UNDERLINE = re.compile(r"[ ]{0,3}(=+|-+)[ \t]*$")
-_MARKS = r"[ \t>*_#-]*"
-_ASKED = re.compile(
-    rf"^{_MARKS}(?:Q|Question|问题?|問題?)[ \t]?\d{{0,4}}[ \t]?[:：][*_ \t]*([^\n]{{1,400}}?)[*_ \t]*"
-    rf"(?:\s*\n{_MARKS}|\s|(?<=[？?。]))(?:A|Answer|答案?|回答)[ \t]?\d{{0,4}}[ \t]?[:：]",
-    re.IGNORECASE | re.MULTILINE,
-)
+_NUMBER = r"[ \t]?\d{0,4}[ \t]?[:：]"
+_ANSWER = rf"(?:A|Answer|答案?|回答){_NUMBER}"
+_QUESTION_LINE = re.compile(rf"[ \t>*_#-]*+(?:Q|Question|问题?|問題?){_NUMBER}", re.IGNORECASE)
+_ANSWER_LINE = re.compile(rf"[ \t>*_#-]*+{_ANSWER}", re.IGNORECASE)
+_ANSWER_INSIDE = re.compile(rf"(?:\s|(?<=[？?。])){_ANSWER}", re.IGNORECASE)
+_EMPHASIS = "*_ \t"
+_LONGEST = 400  # characters of a question
 
 
 def markdown_headings(text: str) -> Iterator[str]:
@@ -28,7 +29,7 @@ def markdown_headings(text: str) -> Iterator[str]:
         elif fence:
             line = ""
         elif heading := _HEADING.match(line):
-            yield heading[1]
+            yield heading[1].rstrip(" \t#")
             line = ""
         elif previous.strip() and not before.strip() and _UNDERLINE.match(line):
             yield previous.strip()
@@ -45,8 +46,23 @@ def html_headings(page: str) -> Iterator[str]:
 
 
 def asked_in(text: str) -> Iterator[str]:
-    """The questions of lines `Q: ...` that an `A: ...` follows, in the same line or the next (in Chinese 问 and 答)."""
-    yield from (match[1] for match in _ASKED.finditer(text))
+    """The questions of lines `Q: ...` that an `A: ...` follows, in the same line or the next (in Chinese 问 and 答).
+
+    Blank lines between do not count. No question is longer than 400 characters.
+    """
+    asked = ""  # in the last line that is not blank, and not answered there
+    for line in text.split("\n"):
+        if asked and _ANSWER_LINE.match(line):
+            yield asked
+        if begun := _QUESTION_LINE.match(line):
+            rest = line[begun.end() :].lstrip(_EMPHASIS)
+            answered = _ANSWER_INSIDE.search(rest)
+            question = (rest[: answered.start()] if answered else rest).rstrip().rstrip(_EMPHASIS)
+            asked = question if len(question) <= _LONGEST and not answered else ""
+            if answered and 0 < len(question) <= _LONGEST:
+                yield question
+        elif line.strip():
+            asked = ""
 
 
 class _Headings(HTMLParser):

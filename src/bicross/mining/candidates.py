@@ -34,12 +34,16 @@ def find(
     encoder: Encoder,
     settings: MineSettings,
     source: Mapping[str, Any],
-) -> Iterator[Mined]:
+) -> Iterator[tuple[Mined, tuple[str, ...]]]:
     """One row a question, in their order: the union of what each searcher puts among its first `depth`, and the known answers.
 
+    Beside each row stands what a model reads of every passage of its known answers, for finding their near-duplicates: it is too much
+    to be kept for all questions.
+
     Candidates stand in the order of plain reciprocal rank fusion, ties by id, and are "unsorted". Their scores are each searcher's
-    own, where it returned the document, and "rank", the position in that order, in which known answers have a place too. A document
-    that was judged and is not relevant has the score "judged" = 0.
+    own, where it returned the document, and its rank there, as "lexical rank" and "dense rank"; and "rank", the position in the fused
+    order. Ranks count from 1, and known answers have their places too. A document that was judged and is not relevant has the score
+    "judged" = 0.
 
     Known answers (grade above 0), best grade first, are positives whether recall found them or not, with their "grade". The text of
     one is its passage nearest to the question. Those that the corpus does not hold are named in `source["absent"]`.
@@ -59,7 +63,7 @@ def find(
         titles = corpus.titles({doc_id for hits in found.values() for doc_id in hits})
         texts = answers.read(batch, {query.id: _known(qrels.get(query.id, {})) for query in batch})
         for query in batch:
-            yield _mined(query, qrels.get(query.id, {}), found[query.id], titles, texts[query.id], made)
+            yield _mined(query, qrels.get(query.id, {}), found[query.id], titles, texts[query.id], made), answers.passages(texts[query.id])
 
 
 def fuse(rankings: Mapping[str, Ranking]) -> dict[str, Found]:
@@ -70,7 +74,7 @@ def fuse(rankings: Mapping[str, Ranking]) -> dict[str, Found]:
     for name, ranking in rankings.items():
         for rank, hit in enumerate(ranking, start=1):
             one = merged.setdefault(hit.doc_id, Found(hit.doc_id, hit.passage))
-            one.scores[name] = hit.score
+            one.scores |= {name: hit.score, f"{name} rank": float(rank)}
             gains[hit.doc_id] = gains.get(hit.doc_id, 0.0) + 1 / (FLATNESS + rank)
             if rank < highest.setdefault(hit.doc_id, rank):
                 highest[hit.doc_id], one.passage = rank, hit.passage
@@ -123,6 +127,10 @@ class _Answers:
             rows = self._encoder.encode_queries([query.text for query in asking])  # (asking, dim)
             vectors = {query.id: row[None] for query, row in zip(asking, rows, strict=True)}
         return {query: {doc_id: self._nearest(doc_id, vectors.get(query)) for doc_id in doc_ids} for query, doc_ids in known.items()}
+
+    def passages(self, doc_ids: Iterable[str]) -> tuple[str, ...]:
+        """All passages of documents that were read last."""
+        return tuple(text for doc_id in doc_ids for text in self._texts[doc_id])
 
     def _nearest(self, doc_id: str, question: Vectors | None) -> str | None:
         texts = self._texts[doc_id]

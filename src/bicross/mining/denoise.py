@@ -22,10 +22,11 @@ from bicross.records import Candidate, Mined
 from bicross.settings import MineSettings
 from bicross.vectors import check_scores
 
-Likeness = Callable[[str, str], float]
-"""How much two texts have in common, from 0 to 1."""
+Likeness = Callable[[str, tuple[str, ...]], float]
+"""How much a text has in common with the one of several that is most alike, from 0 to 1; 0 where there is none."""
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many."""
+RANKS = ("rank", "lexical rank", "dense rank")
 PAIRS = 512  # scored in one call: many batches, which span questions, and some seconds of work, so that progress moves
 
 
@@ -33,29 +34,41 @@ def silent(what: str, done: int, total: int) -> None:
     """Progress that nobody sees."""
 
 
-def random_negatives(mined: Sequence[Mined], pool: Sequence[tuple[str, str]], settings: MineSettings, likeness: Likeness) -> list[Mined]:
-    """The rows with up to `settings.random` candidates of kind "random", drawn from `pool` by the seed and the query id alone.
+def random_negatives(
+    row: Mined, answers: tuple[str, ...], pool: Sequence[tuple[str, str]], settings: MineSettings, likeness: Likeness
+) -> Mined:
+    """The row with up to `settings.random` candidates of kind "random", drawn from `pool` by the seed and the query id alone.
 
     None is a known answer, alike one, or a document that recall found already. Those of an earlier call are replaced. Called before
     `score`, so that `sort` can set aside what scores like an answer, and the audit learns how often a document out of nowhere does.
 
     Args:
+        answers: texts of all passages of the known answers, as `mining.candidates.find` gives them beside the row.
         pool: (document id, text), in any order.
     """
-    ordered = sorted(pool)
-    rows = []
-    for row in mined:
-        recalled = tuple(one for one in row.candidates if not drawn(one))
-        taken = {one.doc_id for one in (*row.positives, *recalled)} | set(row.source.get("absent", ()))
-        found: list[Candidate] = []
-        for doc_id, text in _shuffled(ordered, seeded(settings.seed, "random", row.query.id)):
-            if len(found) == settings.random:
-                break
-            if doc_id not in taken and not _alike(text, row, settings, likeness):
-                found.append(Candidate(doc_id, text, "random"))
-                taken.add(doc_id)
-        rows.append(replace(row, candidates=(*recalled, *found), source=_noted(row, {"random": settings.random, "seed": settings.seed})))
-    return rows
+    recalled = tuple(one for one in row.candidates if not drawn(one))
+    taken = {one.doc_id for one in (*row.positives, *recalled)} | set(row.source.get("absent", ()))
+    found: list[Candidate] = []
+    for doc_id, text in _shuffled(sorted(pool), seeded(settings.seed, "random", row.query.id)):
+        if len(found) == settings.random:
+            break
+        if doc_id not in taken and likeness(text, answers) < settings.alike:
+            found.append(Candidate(doc_id, text, "random"))
+            taken.add(doc_id)
+    return replace(row, candidates=(*recalled, *found), source=_noted(row, {"random": settings.random, "seed": settings.seed}))
+
+
+def mark_duplicates(row: Mined, answers: tuple[str, ...], settings: MineSettings, likeness: Likeness) -> Mined:
+    """The row with every candidate that is alike a passage of a known answer as a "duplicate". Needs no scores.
+
+    A candidate is known by one passage, which may be the copy of any passage of the answer, not only of the one that is nearest to the
+    question.
+
+    Args:
+        answers: texts of all passages of the known answers, as `mining.candidates.find` gives them beside the row.
+    """
+    candidates = tuple(replace(one, kind="duplicate") if likeness(one.text, answers) >= settings.alike else one for one in row.candidates)
+    return replace(row, candidates=candidates, source=_noted(row, {"alike": settings.alike}))
 
 
 def score(mined: Sequence[Mined], scorer: Scorer, progress: Progress = silent) -> list[Mined]:
@@ -102,10 +115,10 @@ def threshold(mined: Sequence[Mined], quantile: float) -> float:
     return weighed[place][0]
 
 
-def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, threshold: float) -> list[Mined]:
+def sort(mined: Sequence[Mined], settings: MineSettings, threshold: float) -> list[Mined]:
     """The rows with a kind for every candidate, the first that fits:
 
-    - "duplicate": alike a known answer; never a negative.
+    - "duplicate": marked as one by `mark_duplicates`; never a negative.
     - "suspect": scores as high as the threshold, and nobody judged that it is not relevant; kept out.
     - "random": drawn, not recalled. Where all else of a question is kept out, the lowest of those drawn is one too, whatever it scores:
       a document out of nowhere is far more likely to be a false alarm than an answer.
@@ -119,7 +132,7 @@ def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, thr
         raise InputError(f"The threshold is {threshold}; expected a number, as `mining.denoise.threshold` chooses it.")
     made = {"hard_depth": settings.hard_depth, "quantile": settings.quantile}
     rows = []
-    for row in mark_duplicates(mined, settings, likeness):
+    for row in mined:
         early = recalled_early(row, settings.hard_depth)
         kinds = {one.doc_id: _kind(one, row, early, threshold) for one in row.candidates}
         if not {"random", "hard", "easy"} & set(kinds.values()):
@@ -130,25 +143,10 @@ def sort(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness, thr
     return rows
 
 
-def mark_duplicates(mined: Sequence[Mined], settings: MineSettings, likeness: Likeness) -> list[Mined]:
-    """The rows with every candidate that is alike a known answer as a "duplicate". Needs no scores: the first cross-encoder has none."""
-    rows = []
-    for row in mined:
-        candidates = tuple(
-            replace(one, kind="duplicate") if _alike(one.text, row, settings, likeness) else _unmarked(one) for one in row.candidates
-        )
-        rows.append(replace(row, candidates=candidates, source=_noted(row, {"alike": settings.alike})))
-    return rows
-
-
 def recalled_early(row: Mined, depth: int) -> frozenset[str]:
-    """Documents, known answers too, that lexical, dense or fused search puts among its first `depth`."""
+    """Documents, known answers too, that lexical, dense or fused search put among its first `depth`, whatever the row still holds."""
     every = (*row.positives, *row.candidates)
-    early = {one.doc_id for one in every if one.scores.get("rank", math.inf) <= depth}
-    for name in ("lexical", "dense"):
-        ranked = sorted((one for one in every if name in one.scores), key=lambda one: (-one.scores[name], one.doc_id))
-        early.update(one.doc_id for one in ranked[:depth])
-    return frozenset(early)
+    return frozenset(one.doc_id for one in every if any(one.scores.get(name, math.inf) <= depth for name in RANKS))
 
 
 def drawn(candidate: Candidate) -> bool:
@@ -172,15 +170,6 @@ def _kind(one: Candidate, row: Mined, early: frozenset[str], threshold: float) -
     if drawn(one):
         return "random"
     return "hard" if one.doc_id in early else "easy"
-
-
-def _alike(text: str, row: Mined, settings: MineSettings, likeness: Likeness) -> bool:
-    return any(likeness(text, positive.text) >= settings.alike for positive in row.positives)
-
-
-def _unmarked(one: Candidate) -> Candidate:
-    """The candidate without the mark of an earlier call."""
-    return replace(one, kind="random" if drawn(one) else "unsorted") if one.kind == "duplicate" else one
 
 
 def _scored(one: Candidate, value: float) -> Candidate:

@@ -7,14 +7,18 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bicross.data.examples import mined_bytes
-from bicross.data.near_duplicates import jaccard, shingles
+from bicross.data.near_duplicates import Shingles, shingles
 from bicross.mining.audit import audit
 from bicross.mining.candidates import find
 from bicross.mining.denoise import mark_duplicates, random_negatives, sort, threshold
 from bicross.mining.page import page
+from bicross.mining.seeded import seeded
 from bicross.opened import OpenCollection
-from bicross.records import Mined, Qrels, Query
+from bicross.records import Mined, Qrels, Query, reading
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import MineSettings, SearchSettings
 from bicross.tuning.rows import first_candidates
@@ -22,12 +26,31 @@ from bicross.tuning.run import json_bytes
 
 Progress = Callable[[str, int, int], None]
 MINED, AUDIT, PAGE = "mined.jsonl", "audit.json", "audit.html"
-_shingles = lru_cache(8192)(shingles)  # a question's candidates are compared with each of its answers
+POOL = 4000  # documents of which every question's random ones are
+READ = 100  # of them read together
+_shingles = lru_cache(8192)(shingles)  # many questions find the same texts
 
 
-def likeness(left: str, right: str) -> float:
-    """`near_duplicates.likeness`, for texts that come again and again."""
-    return jaccard(_shingles(left), _shingles(right))
+def likeness(text: str, others: tuple[str, ...]) -> float:
+    """The highest `near_duplicates.likeness` of a text and any of the others, 0 without any; time hardly grows with their number."""
+    if not others:
+        return 0.0
+    own, (every, owners, sizes) = _shingles(text), _index(others)
+    starts, ends = (np.searchsorted(every, own, side) for side in ("left", "right"))  # each (own,)
+    counts = ends - starts
+    found = np.repeat(ends - counts.cumsum(), counts) + np.arange(counts.sum())  # (matches,), places in `every`
+    common = np.bincount(owners[found], minlength=len(others))  # (others,)
+    return float((common / (len(own) + sizes - common)).max())
+
+
+@lru_cache(16)  # the questions about one document often stand together
+def _index(texts: tuple[str, ...]) -> tuple[Shingles, NDArray[np.int64], NDArray[np.int64]]:
+    """All shingles of the texts, ascending, (n,); the text that each is of, (n,); and how many each text has, (texts,)."""
+    parts = [_shingles(text) for text in texts]
+    sizes = np.array([len(part) for part in parts])  # (texts,)
+    every = np.concatenate(parts)  # (n,)
+    order = np.argsort(every, kind="stable")  # (n,)
+    return every[order], np.repeat(np.arange(len(texts)), sizes)[order], sizes
 
 
 def gather(
@@ -39,22 +62,38 @@ def gather(
     source: Mapping[str, Any],
     progress: Progress,
 ) -> list[Mined]:
-    """What lexical and dense search find, `count` of it a question, near-duplicates of answers marked, random documents beside them."""
+    """What lexical and dense search find, `count` of it a question, near-duplicates of answers marked, random documents beside them.
+
+    The random ones are drawn from the whole collection, whatever search finds.
+    """
     searchers = {name: collection.searcher(SearchSettings(stage=name), Stopwatch()) for name in ("lexical", "dense")}
     made = {**source, "documents": collection.view.revision, "seed": settings.seed}
     rows: list[Mined] = []
     with collection.snapshot():
-        for row in find(queries, qrels, searchers, collection.corpus, collection.encoder(), settings, made):
-            rows.append(row)
+        pool = random_documents(collection, settings.seed)
+        for found, answers in find(queries, qrels, searchers, collection.corpus, collection.encoder(), settings, made):
+            (row,) = first_candidates([found], count)
+            row = random_negatives(row, answers, pool, settings, likeness)
+            rows.append(mark_duplicates(row, answers, settings, likeness))
             progress("finding candidates", len(rows), len(queries))
-    rows = first_candidates(rows, count)
-    pool = sorted({one.doc_id: one.text for row in rows for one in row.candidates}.items())
-    return mark_duplicates(random_negatives(rows, pool, settings, likeness), settings, likeness)
+    return rows
+
+
+def random_documents(collection: OpenCollection, seed: int) -> list[tuple[str, str]]:
+    """`POOL` documents of the collection, or all if there are fewer: the id, and what a model reads of one passage, drawn by the seed."""
+    view, pool = collection.view, []
+    with view.snapshot():
+        ids = view.draw(POOL, seed)
+        for part in (ids[start : start + READ] for start in range(0, len(ids), READ)):
+            titles = view.titles(part)
+            for doc_id, passages in view.of_documents(part).items():
+                pool.append((doc_id, reading(titles[doc_id], seeded(seed, "passage", doc_id).choice(passages).text)))
+    return pool
 
 
 def denoised(scored: Sequence[Mined], settings: MineSettings) -> list[Mined]:
     """Every candidate with its kind, by the threshold that the known answers' scores give."""
-    return sort(scored, settings, likeness, threshold(scored, settings.quantile))
+    return sort(scored, settings, threshold(scored, settings.quantile))
 
 
 def files(mined: Sequence[Mined], seed: int) -> dict[str, bytes]:
