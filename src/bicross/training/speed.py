@@ -1,50 +1,47 @@
-"""How fast a model trains here, measured on the user's own text."""
+"""One step of training as it runs here, without a trainer around it: what a rate of training is measured on."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from bicross.errors import InputError
 from bicross.models.folder import read_folder
 from bicross.training.bi_encoder import towers_of
 from bicross.training.fitting import reproducible
-from bicross.training.loading import in_bf16, load
+from bicross.training.loading import has_gpu, in_bf16, load
 from bicross.training.padding import trim_padding
+from bicross.training.surgery import freeze
 
-ROWS = 48
 
+def training_step(base: Path, max_tokens: int) -> Callable[[Sequence[Any]], None]:
+    """A forward and a backward pass through all layers of `base`, of the texts that are given; of a reranker, of (query, text) pairs.
 
-def training_rate(base: Path, texts: Sequence[str], max_tokens: int, seconds: float = 6.0) -> float:
-    """Tokens a second of forward and backward passes through all layers of `base`, padding not counted, measured for some `seconds`.
+    Precision, padding, the longest text and the word embeddings, which stay as they are, are as in training; no weight is changed.
 
     Raises:
-        InputError: there are no texts, or the model cannot be loaded.
+        InputError: the model cannot be loaded.
     """
-    if not texts:
-        raise InputError("There is no text to measure the rate of training on.")
+    folder = read_folder(base)
     with reproducible(0):
-        model = load(SentenceTransformer, base)
+        model = load(CrossEncoder, base, 1) if folder.is_reranker else load(SentenceTransformer, base)
     for tower in towers_of(model).values():
-        tower.model.get_input_embeddings().requires_grad_(False)
-        trim_padding(tower.model)
-    model.max_seq_length = min(max_tokens, read_folder(base).max_tokens)
+        transformer = tower.model.base_model  # without the head, where it has one
+        freeze(transformer, 0)
+        trim_padding(transformer)
+    model.max_seq_length = min(max_tokens, folder.max_tokens)
     model.train()
-    batches = [texts[start : start + ROWS] for start in range(0, len(texts), ROWS)]
-    start, tokens, done = 0.0, 0, 0
-    while True:
-        features = model.preprocess(list(batches[done % len(batches)]))
-        features = {name: value.to(model.device) for name, value in features.items() if isinstance(value, torch.Tensor)}
+    output = "scores" if folder.is_reranker else "sentence_embedding"
+
+    def step(texts: Sequence[Any]) -> None:
+        features = model.preprocess(list(texts))
+        features = {name: value.to(model.device) if isinstance(value, torch.Tensor) else value for name, value in features.items()}
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=in_bf16()):
-            model(features)["sentence_embedding"].float().square().sum().backward()
-        if done:  # the first batch warms up
-            tokens += int(features["attention_mask"].sum())
-            if time.perf_counter() - start >= seconds:
-                return tokens / (time.perf_counter() - start)
-        else:
-            start = time.perf_counter()
-        done += 1
+            model(features)[output].float().square().sum().backward()
+        if has_gpu():
+            torch.accelerator.synchronize()  # else the clock is read before the work is done
+
+    return step

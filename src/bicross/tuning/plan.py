@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 from bicross.errors import InputError
 
+T = TypeVar("T")
 HELD_SHARE = 0.15  # of the training questions: they fit the weights, and train nothing
 SLACK = 0.93  # of the budget that is planned: what is left pays for what no estimate knows
+GENERAL_TOKENS = 45_000  # of the general questions and their texts, by the starter encoder's tokenizer
+REST = 30.0  # seconds: the searches that are timed, the tests of significance, an encoder that is mixed and checked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,16 @@ CUTS: tuple[tuple[str, float], ...] = (
     ("questions", 0.15),
     ("questions", 0.1),
 )
-"""In which order work is given up, what brings least first. The layers' number is a share of all."""
+"""In which order work is given up, what brings least first. The layers' number is a share of the model's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What the estimate depends on: counts, mean lengths in tokens, layers, and measured rates in tokens a second.
 
-    `training` rates are of a forward and a backward pass through all layers with gradients in all of them.
+    The rates of training are of a forward and a backward pass through all layers with gradients in all of them. `spaces` are filled
+    beside one a round: 1 where a tuned encoder answers, since tuning begins with the untuned one. `measuring` is how many seconds it
+    took to measure the rates, which the budget has to pay, too.
     """
 
     questions: int
@@ -75,12 +80,16 @@ class World:
     passages: int
     dev: int
     depth: int
-    layers: int
+    spaces: int
+    encoder_layers: int
+    reranker_layers: int
     question_tokens: float
     passage_tokens: float
     encoding: float
     scoring: float
-    training: float
+    encoder_training: float
+    reranker_training: float
+    measuring: float
 
 
 def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
@@ -96,8 +105,7 @@ def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
         if sum(estimate(plan, world).values()) <= SLACK * budget:
             return plan
         if name != "rounds" or rounds is None:
-            share = name.endswith("_frozen")
-            plan = replace(plan, **{name: round(value * world.layers) if share else value})  # type: ignore[arg-type]  # the plan's own types
+            plan = cut(plan, name, value, world)
     estimates = estimate(plan, world)
     if sum(estimates.values()) > SLACK * budget:
         raise InputError(
@@ -107,28 +115,44 @@ def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
     return plan
 
 
+def cut(plan: Plan, name: str, value: float, world: World) -> Plan:
+    """The plan with one of CUTS made."""
+    layers = {"cross_encoder_frozen": world.reranker_layers, "bi_encoder_frozen": world.encoder_layers}
+    return replace(plan, **{name: round(value * layers[name]) if name in layers else value})  # type: ignore[arg-type]  # the plan's own types
+
+
 def estimate(plan: Plan, world: World) -> dict[str, float]:
-    """Step -> seconds."""
-    questions, answers = world.questions * plan.questions, world.answers * plan.questions
+    """Step -> seconds, over all rounds.
+
+    Only the last round trains the cross-encoder to its end, fits weights and measures; those before it train the folds' cross-encoders,
+    each on half of the rows, score, and train the bi-encoder. From the second round on the teacher reads the candidates as the untuned
+    encoder sees them, which has to embed them.
+    """
+    questions, answers, later = world.questions * plan.questions, world.answers * plan.questions, plan.rounds - 1
     pair = world.question_tokens + world.passage_tokens
     groups = answers * (1 + plan.cross_encoder_negatives) * pair
     rows = answers * (world.question_tokens + (1 + plan.bi_encoder_negatives) * world.passage_tokens)
-    fitted = min(plan.fitted, HELD_SHARE * questions)
-    each = {
-        "candidates": questions * world.question_tokens / world.encoding + questions * 0.01,
-        "cross-encoder": (plan.cross_encoder_epochs + 0.5) * groups / _training(world, plan.cross_encoder_frozen),
-        "score": questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair / world.scoring,
-        "bi-encoder": plan.bi_encoder_epochs * rows / _training(world, plan.bi_encoder_frozen),
-        "weights": fitted * world.depth * (pair / world.scoring + world.passage_tokens / world.encoding),
-        "embed": world.passages * world.passage_tokens / world.encoding,
+    scored = questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair
+    both = pair / world.scoring + world.passage_tokens / world.encoding  # a candidate that cross-encoder and late interaction read
+    measured = min(plan.measured, world.dev) * world.depth * (pair / world.scoring + both)  # the new weights may ask for late interaction
+    passes = plan.rounds + 0.5 + plan.cross_encoder_epochs - 1  # one a round by the folds' together; the other half; then all rows
+    encoder = _training(world.encoder_training, world.encoder_layers, plan.bi_encoder_frozen)
+    reranker = _training(world.reranker_training, world.reranker_layers, plan.cross_encoder_frozen)
+    return {
+        "rates": world.measuring,
+        "candidates": plan.rounds * questions * (world.question_tokens / world.encoding + 0.01),
+        "cross-encoder": passes * groups / reranker,
+        "score": plan.rounds * scored / world.scoring + later * questions * plan.candidates * world.passage_tokens / world.encoding,
+        "bi-encoder": plan.rounds * plan.bi_encoder_epochs * rows / encoder,
+        "weights": min(plan.fitted, HELD_SHARE * questions) * world.depth * both,
+        "embed": (plan.rounds + world.spaces) * world.passages * world.passage_tokens / world.encoding,
+        "measure": measured + 2 * (plan.rounds + 1) * GENERAL_TOKENS / world.encoding + REST,  # old and new: each round, and at the end
     }
-    estimates = {step: seconds * plan.rounds for step, seconds in each.items()}
-    return {**estimates, "measure": 2 * min(plan.measured, world.dev) * world.depth * pair / world.scoring + 30.0}
 
 
-def _training(world: World, frozen: int) -> float:
+def _training(rate: float, layers: int, frozen: int) -> float:
     """Tokens a second with so many lower layers frozen: a backward pass costs twice a forward pass, and is not taken through these."""
-    return world.training * 3 / (3 - 2 * frozen / max(1, world.layers))
+    return rate * 3 / (3 - 2 * frozen / max(1, layers))
 
 
 def as_json(plan: Plan, world: World) -> dict[str, Any]:
@@ -137,11 +161,36 @@ def as_json(plan: Plan, world: World) -> dict[str, Any]:
     return {"plan": asdict(plan), "estimates": estimates, "seconds": round(sum(estimates.values()), 1), "world": asdict(world)}
 
 
-def tokens_a_second(work: Callable[[], int], seconds: float, clock: Callable[[], float]) -> float:
-    """How many tokens a second `work` gets through, called until `seconds` are over; the first call warms up and does not count."""
-    work()
-    start, tokens = clock(), 0
+def tokens_a_second(
+    work: Callable[[Sequence[T]], object],
+    items: Sequence[T],
+    lengths: Sequence[int],
+    size: int,
+    seconds: float,
+    clock: Callable[[], float],
+) -> float:
+    """How many tokens a second `work` gets through, given `size` of the items at a time, in turn, until `seconds` are over.
+
+    `lengths` are the items' tokens. A quarter of the first call's items warms up before, and does not count.
+    """
+    work(items[: max(1, size // 4)])
+    start, tokens, place = clock(), 0, 0
     while True:
-        tokens += work()
+        work(items[place : place + size])
+        tokens += sum(lengths[place : place + size])
         if (spent := clock() - start) >= seconds:
             return tokens / spent
+        place = place + size if place + size < len(items) else 0
+
+
+def alike(lengths: Sequence[int], size: int) -> list[int]:
+    """All places, those of texts of similar length together, `size` at a time, and those of middle length first.
+
+    A few texts of mixed lengths are padded to their longest; among thousands each has others of its length beside it. Whoever measures
+    on a few and means thousands takes them in this order, and stops when it will.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    groups = [order[start : start + size] for start in range(0, len(order), size)]
+    middle = (len(groups) - 1) / 2
+    outward = sorted(range(len(groups)), key=lambda number: abs(number - middle))
+    return [place for number in outward for place in groups[number]]
