@@ -16,6 +16,7 @@ from bicross.models.network import cores
 from bicross.opened import OpenCollection
 from bicross.settings import TuneSettings
 from bicross.training.speed import training_step
+from bicross.tuning.ancestry import ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.plan import STANDARD, World, alike, as_json, choose, tokens_a_second
 from bicross.tuning.questions import Questions
@@ -42,8 +43,8 @@ def plan_of(
 
 def _world(collection: OpenCollection, questions: Questions, settings: TuneSettings, depth: int, progress: Progress) -> World:
     start = time.perf_counter()
-    tokenizer, facts = collection.encoder().tokenizer, collection.facts
-    bases = [trainable(names.located(name, collection.path)) for name in (facts.encoder, facts.reranker)]
+    tokenizer, origin = collection.encoder().tokenizer, ancestry(collection.path, collection.facts)
+    bases = [trainable(names.located(name, collection.path)) for name in (origin.encoder, origin.reranker)]
     passages, asked = collection.view.sample(SAMPLE), [query.text for query in questions.train[:SAMPLE]]
     if not passages:
         raise InputError(f"{collection.path} has no text to measure rates on. Index the documents that answer the questions first.")
@@ -59,7 +60,7 @@ def _world(collection: OpenCollection, questions: Questions, settings: TuneSetti
         passages=Collection.open(collection.path).status().passages,
         dev=len(questions.dev),
         depth=depth,
-        spaces=int(names.is_owned(facts.encoder)),
+        spaces=int(origin.encoder != collection.facts.encoder),
         encoder_layers=_layers(bases[0].config),
         reranker_layers=settings.cross_encoder.layers or _layers(bases[1].config),
         question_tokens=fmean(question_tokens),
