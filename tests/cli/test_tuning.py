@@ -15,7 +15,7 @@ from tests.cli.world import Run, process, refused, write
 
 pytest.importorskip("torch")
 
-from bicross.tuning import tune as loop
+from bicross.tuning import rates
 from tests.tuning.world import make_collection, make_models
 
 MINE = ("--depth", "3")
@@ -79,7 +79,7 @@ def test_train_a_cross_encoder(tmp_path: Path, run: Run) -> None:
 
 
 def test_tune_says_its_plan_and_stops(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "MEASURED", 0.05)
+    monkeypatch.setattr(rates, "MEASURED", 0.05)
     collection, queries, qrels = make_collection(tmp_path, questions=60)
     asked = ("tune", collection, "--queries", queries, "--qrels", qrels, "--dry-run")
     found = run(*asked, "--budget", "10m", "--json").json

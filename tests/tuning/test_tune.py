@@ -122,17 +122,16 @@ def test_shuffled_answers_are_refused(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned: tuple[Path, Path, Path, Any], tmp_path: Path) -> None:
     collection, queries, qrels = make_collection(tmp_path, QUESTIONS)
-    rng = random.Random(kills)
+    rng, took = random.Random(kills), tuned[3].seconds
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
     loading = time.monotonic() - started
-    for _ in range(kills):
+    for _ in range(kills):  # all of them together do not get as far as the run
         process = subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(loading + rng.uniform(0, 8))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(loading + rng.uniform(0, took / kills))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
     run_in_a_process(collection, queries, qrels)
     assert prints(collection) == prints(tuned[0])
     assert pipeline.verify(collection).problems == ()

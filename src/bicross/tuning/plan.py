@@ -95,24 +95,38 @@ class World:
 def choose(world: World, budget: float | None, rounds: int | None) -> Plan:
     """The first plan in the order of CUTS whose estimate fits into `budget` seconds; `rounds`, where given, stands.
 
+    Where questions are the last that is cut, no more of them than needed.
+
     Raises:
         InputError: not even the smallest fits; the message says what it would take.
     """
     if budget is None:
         return replace(STANDARD, rounds=rounds or STANDARD.rounds)
-    plan = replace(Plan(), rounds=rounds or Plan().rounds)
+    plan = before = replace(Plan(), rounds=rounds or Plan().rounds)
+    limit = SLACK * budget
     for name, value in CUTS:
-        if sum(estimate(plan, world).values()) <= SLACK * budget:
-            return plan
+        if _seconds(plan, world) <= limit:
+            break
         if name != "rounds" or rounds is None:
-            plan = cut(plan, name, value, world)
-    estimates = estimate(plan, world)
-    if sum(estimates.values()) > SLACK * budget:
-        raise InputError(
-            f"A budget of {budget:.0f} s is too short: the smallest plan needs about {ceil(sum(estimates.values()) / SLACK)} s here "
-            f"({estimates['embed']:.0f} s of it to embed {world.passages} passages with the new model). Give a longer --budget."
-        )
+            plan, before = cut(plan, name, value, world), plan
+    if _seconds(plan, world) <= limit:
+        return _filled(plan, before.questions, world, limit)
+    raise InputError(
+        f"A budget of {budget:.0f} s is too short: the smallest plan needs about {ceil(_seconds(plan, world) / SLACK)} s here "
+        f"({estimate(plan, world)['embed']:.0f} s of it to embed {world.passages} passages with the new model). Give a longer --budget."
+    )
+
+
+def _filled(plan: Plan, most: float, world: World, limit: float) -> Plan:
+    """The plan with as many questions as fit, in hundredths of all, where these were cut last, from a share of `most`."""
+    for share in range(round(100 * most) - 1, round(100 * plan.questions), -1):
+        if _seconds(more := replace(plan, questions=share / 100), world) <= limit:
+            return more
     return plan
+
+
+def _seconds(plan: Plan, world: World) -> float:
+    return sum(estimate(plan, world).values())
 
 
 def cut(plan: Plan, name: str, value: float, world: World) -> Plan:
