@@ -100,7 +100,8 @@ class Report:
 class Candidate:
     """A document beside a question: what the models read of it, and what each stage thinks of it.
 
-    `kind` is one of KINDS. `scores` holds "lexical", "dense", "rank" (in the fused order, from 1) and "rerank", those that are known.
+    `kind` is one of KINDS. `scores` holds those that are known of "lexical", "dense", their ranks "lexical rank" and
+    "dense rank" and "rank" in the fused order (all from 1), "rerank", and "teacher".
     """
 
     doc_id: str

@@ -15,6 +15,7 @@ from bicross.searchers.combination import FEATURES, features, fit
 from bicross.vectors import Vectors, similarities
 
 TEACHER = "teacher"
+RANKS = ("rank", "dense rank", "lexical rank")
 
 
 def hits(row: Mined) -> list[Hit]:
@@ -61,7 +62,7 @@ def unseen(mined: Sequence[Mined], encoder: Encoder) -> list[Mined]:
 
     def scored(one: Candidate, question: Vectors) -> Candidate:
         score = float(similarities(question, vectors[[place[one.text]]], encoder.space)[0, 0])
-        return replace(one, scores={**{name: value for name, value in one.scores.items() if name != "rank"}, "dense": score})
+        return replace(one, scores={**{name: value for name, value in one.scores.items() if name not in RANKS}, "dense": score})
 
     return [
         replace(
