@@ -15,7 +15,7 @@ from bicross.searchers.combination import FEATURES, features, fit
 from bicross.vectors import Vectors, similarities
 
 TEACHER = "teacher"
-RANKS = ("rank", "dense rank", "lexical rank")
+RANKS = ("rank", "dense rank")
 
 
 def hits(row: Mined) -> list[Hit]:
