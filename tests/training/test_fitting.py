@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,6 +70,34 @@ def test_checkpoints_of_other_settings_are_not_used(base: Path, tmp_path: Path, 
         train(base, tmp_path / "a", stop, learning_rate=1e-2)
     assert list((tmp_path / "a.work").glob("checkpoint-*"))
     assert weights_of(train(base, tmp_path / "a")) == weights_of(train(base, tmp_path / "b"))
+
+
+def test_a_checkpoint_is_on_the_disk_before_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut what was not synced may be empty, and the mark would stand beside it."""
+    folder = tmp_path / "checkpoint-5"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.pt", "inner/config.json"):
+        (folder / name).write_bytes(b"weights")
+    written = {path.stat().st_ino for path in (tmp_path, folder, *folder.rglob("*"))}
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    fitting._Watch("training", quietly).on_save(SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=5), None)
+    mark = synced.index((folder / fitting.WHOLE).stat().st_ino)
+    assert written <= set(synced[:mark])
+
+
+def test_what_a_run_did_is_kept_beside_its_checkpoints_until_another_begins(base: Path, tmp_path: Path) -> None:
+    given = BiEncoderSettings(batch=6, max_tokens=16)
+    done = train_bi_encoder([ROWS], base, tmp_path / "m", given, tmp_path / "work", quietly)
+    assert fitting.finished(tmp_path / "work") == done and done.steps == 2
+    fitting._forget_others(tmp_path / "work", "another run")
+    assert fitting.finished(tmp_path / "work") is None
 
 
 def test_progress_counts_the_steps(base: Path, tmp_path: Path) -> None:

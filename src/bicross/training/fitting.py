@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,7 @@ Progress = Callable[[str, int, int], None]
 CHECKPOINT_SECONDS = 60.0  # between checkpoints, at least: an interruption costs no more than that
 WHOLE = "whole"  # the file that a checkpoint gets when all of it is on the disk
 INPUTS = "inputs.sha256"  # what the checkpoints beside it were made of
+DONE = "done.json"  # what a training run did; written when it is over, before its model
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 WEIGHT_DECAY = 0.01
 
@@ -80,7 +82,9 @@ class _Watch(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  # the trainer's signature
-        durable.write_file(Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE, b"")
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        _sync(folder)
+        durable.write_file(folder / WHOLE, b"")
         self._saved = time.monotonic()
 
 
@@ -135,7 +139,27 @@ def fit(
     start = time.perf_counter()
     trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     losses = tuple((row["step"], float(row["loss"])) for row in trainer.state.log_history if "loss" in row)
-    return Trained(trainer.state.global_step, losses, time.perf_counter() - start)
+    done = Trained(trainer.state.global_step, losses, time.perf_counter() - start)
+    durable.write_file(work / DONE, json.dumps(asdict(done)).encode())
+    return done
+
+
+def _sync(folder: Path) -> None:
+    """Force to the disk what the trainer wrote there: after a power cut the mark of a whole checkpoint might stand beside empty weights."""
+    for path in (*folder.rglob("*"), folder, folder.parent):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def finished(work: Path) -> Trained | None:
+    """What the training run did whose checkpoints are in `work`, where it is over: its model may be written, or not yet."""
+    if not (work / DONE).is_file():
+        return None
+    found = json.loads((work / DONE).read_bytes())
+    return Trained(found["steps"], tuple((step, loss) for step, loss in found["losses"]), found["seconds"])
 
 
 def _forget_others(work: Path, inputs: Any) -> None:
@@ -146,6 +170,7 @@ def _forget_others(work: Path, inputs: Any) -> None:
         return
     for path in work.glob("checkpoint-*"):
         shutil.rmtree(path)
+    (work / DONE).unlink(missing_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     durable.write_file(mark, digest)
 
