@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bicross.errors import InputError
 from bicross.records import Example
-from bicross.training.batches import compose
+from bicross.training.batches import compose, filled
 
 NUMBERS = st.integers(0, 12)
 
@@ -97,3 +99,52 @@ def test_twenty_thousand_rows_take_a_second_or_two_even_if_all_share_an_answer()
     assert len(compose(shared, 32, 0)) == 20_000
     assert len(compose(normal, 32, 0)) < 640
     assert time.process_time() - start < 10
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows(), st.integers(0, 4), st.integers(0, 3))
+def test_filled_rows_have_enough_negatives_and_none_answers_them(examples: list[Example], count: int, seed: int) -> None:
+    try:
+        found = filled(examples, count, seed)
+    except InputError:
+        lacking = [row for row in examples if len(row.negatives) < count]
+        assert any(not (fitting(examples, row) - {row.positive, *row.negatives}) for row in lacking)
+        return
+    assert found == filled(examples, count, seed)
+    for row, before in zip(found, examples, strict=True):
+        if len(before.negatives) >= count:
+            assert row == before
+            continue
+        joined = row.negatives[len(before.negatives) :]
+        assert len(row.negatives) == count and row.negatives[: len(before.negatives)] == before.negatives
+        assert set(joined) <= fitting(examples, before)
+        assert len(row.ids) in (0, 1 + count) and row.ids[: len(before.ids)] == before.ids
+
+
+def fitting(examples: list[Example], row: Example) -> set[str]:
+    """Texts of positives that answer no row with the same question, by text or id."""
+    avoided = set[str]().union(*(answers(other) for other in examples if other.query == row.query))
+    return {other.positive for other in examples if not {other.positive, *other.ids[:1]} & avoided and bool(other.ids) == bool(row.ids)}
+
+
+def test_a_question_without_negatives_gets_the_other_questions_answers() -> None:
+    lonely = Example("q0", "a0", scores=(5.0,), ids=("0",), answers=frozenset({"0", "2"}))
+    others = [Example(f"q{n}", f"a{n}", ("x", "y"), (4.0, float(n), -n), ids=(str(n), "8", "9")) for n in range(1, 5)]
+    found = filled([lonely, *others], 2, 0)
+    assert found[1:] == others
+    assert len(set(found[0].negatives)) == 2 and set(found[0].negatives) <= {"a1", "a3", "a4"}
+    assert found[0].ids == ("0", *(text[1:] for text in found[0].negatives))
+    assert found[0].scores == (5.0, -4.0, -4.0)  # the lowest that any negative has
+    assert len({filled([lonely, *others], 2, seed)[0].negatives for seed in range(20)}) > 1
+    assert filled([lonely, others[1], others[0]], 3, 0)[0].negatives == ("a1", "a1", "a1")  # a2 may be an answer, so a1 is taken again
+
+
+def test_scores_are_all_or_none() -> None:
+    rows_without = [Example(f"q{n}", f"a{n}", scores=(1.0,)) for n in range(3)]
+    assert all(row.scores == () and len(row.negatives) == 1 for row in filled(rows_without, 1, 0))
+
+
+def test_what_cannot_be_filled_is_named() -> None:
+    with pytest.raises(InputError, match="'q0' has 0 negatives, expected 2"):
+        filled([Example("q0", "shared"), Example("q1", "shared")], 2, 0)
+    assert filled([Example("q0", "shared")], 0, 0) == [Example("q0", "shared")] and filled([], 2, 0) == []
