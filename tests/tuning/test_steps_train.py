@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from bicross.data.examples import read_mined, write_mined
 from bicross.errors import InputError
 from bicross.models.registry import HASHED, load_reranker
 from bicross.records import Example, Mined
+from bicross.results import TrainedModel
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings
 
 pytest.importorskip("torch")
 
-from bicross.training import fitting
+from bicross.training import bi_encoder, fitting
 from bicross.tuning import steps
 from tests.tuning.hashed import SETTINGS, Killed, World, make_world
 from tests.tuning.world import make_models
@@ -64,6 +66,26 @@ def test_a_teachers_scores_are_learned_where_there_are_any(mined: Path, world: W
         scores = {one.doc_id: one.scores[name] for one in (*row.positives, *row.candidates)}
         (example,) = (example for example in examples(path)[0] if example.query_id == "question0")
         assert example.scores == tuple(scores[doc_id] for doc_id in example.ids)
+
+
+def test_no_question_is_dropped_for_want_of_negatives(mined: Path, tmp_path: Path) -> None:
+    """Of every third question all candidates are suspects; its rows get answers of other questions, with the lowest score of all."""
+    rows = read_mined(mined)
+    suspected = [
+        tuple(replace(one, kind="suspect") for one in row.candidates) if n % 3 == 0 else row.candidates for n, row in enumerate(rows)
+    ]
+    rows = [replace(row, candidates=candidates) for row, candidates in zip(rows, suspected, strict=True)]
+    write_mined(tmp_path / "m.jsonl", rows)
+    answers = {one.text for row in rows for one in row.positives}
+    for epoch, before in zip(examples(tmp_path / "m.jsonl"), examples(mined), strict=True):
+        assert [row.query_id for row in epoch] == [row.query_id for row in before]
+        lowest = min(min(row.scores[1:]) for n, row in enumerate(epoch) if n % 3)
+        for number, (row, old) in enumerate(zip(epoch, before, strict=True)):
+            if number % 3:
+                assert row == old
+            else:
+                assert len(set(row.negatives)) == 2 and set(row.negatives) <= answers and not set(row.ids[1:]) & row.answers
+                assert row.scores == (old.scores[0], lowest, lowest)
 
 
 def test_rows_and_pairs_are_the_same_each_epoch(tmp_path: Path) -> None:
@@ -114,6 +136,35 @@ def test_what_was_begun_with_other_rows_or_settings_is_not_gone_on_with(
     assert not list(tmp_path.glob("*.work"))
 
 
+def test_killed_when_the_model_was_written_it_is_found_finished(
+    mined: Path, bases: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = QUICK.model_copy(update={"epochs": 1})
+
+    def train(into: str, settings: BiEncoderSettings = settings) -> TrainedModel:
+        return pipeline.train("bi-encoder", mined, str(bases[0]), tmp_path / into, settings)
+
+    def killed(*arguments: Any) -> None:
+        real(*arguments)
+        raise Killed
+
+    real = bi_encoder.train_bi_encoder
+    with monkeypatch.context() as patch:
+        patch.setattr(bi_encoder, "train_bi_encoder", killed)
+        with pytest.raises(Killed):
+            train("m")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "m.work"]
+    with pytest.raises(InputError, match="exists already and is not an empty folder"):
+        train("m", settings.model_copy(update={"seed": 1}))
+    told: list[int] = []
+    found = pipeline.train("bi-encoder", mined, str(bases[0]), tmp_path / "m", settings, None, lambda *_: told.append(1))
+    assert not told and [path.name for path in tmp_path.iterdir()] == ["m"]
+    whole = train("whole")
+    assert replace(found, path=whole.path, seconds=whole.seconds) == whole
+    with pytest.raises(InputError, match="exists already and is not an empty folder"):
+        train("m")
+
+
 @pytest.mark.parametrize(
     ("row", "settings", "said"),
     [
@@ -154,8 +205,8 @@ def test_other_bad_input_is_refused(bases: tuple[Path, Path], mined: Path, tmp_p
         shutil.copy(bases[0] / name, tmp_path / "graph")
     with pytest.raises(InputError, match=r"no model\.safetensors"):
         train(base=str(tmp_path / "graph"))
-    write_mined(tmp_path / "lonely.jsonl", [Mined(row.query, row.positives, ()) for row in read_mined(mined)])
-    with pytest.raises(InputError, match="no row to train on"):
+    write_mined(tmp_path / "lonely.jsonl", [Mined(row.query, row.positives, ()) for row in read_mined(mined)[:1]])
+    with pytest.raises(InputError, match="has 0 negatives, expected 2"):
         train(rows=tmp_path / "lonely.jsonl")
 
 

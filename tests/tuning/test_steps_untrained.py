@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bicross import pipeline
+from bicross import asking, pipeline
+from bicross.collection.store import Collection
 from bicross.data.questions import read_qrels
-from bicross.errors import StoreError
+from bicross.errors import InputError, StoreError
+from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
-from tests.tuning.hashed import make_world
+from bicross.settings import SearchSettings
+from bicross.tuning.fitting import fit_and_measure
+from tests.tuning.hashed import World, make_world
 
 DATA = Path(__file__).parents[2] / "examples" / "data" / "xquad_en"
 
@@ -26,18 +31,62 @@ def test_the_parts_share_no_question_and_read_back(tmp_path: Path) -> None:
         pipeline.split(DATA, DATA, tmp_path / "parts", 0.25, 3)
 
 
-def test_weights_are_fitted_kept_and_taken_back(tmp_path: Path) -> None:
-    """The questions say the documents' words: what the stages find is right, and the default weights are no better than fitted ones."""
+def stored(collection: Path) -> Weights:
+    """The weights that a collection keeps."""
+    with pipeline.open_collection(collection) as opened:
+        return Weights.of(opened.facts.weights)
+
+
+def misled(folder: Path) -> World:
+    """Words find the answers; the cross-encoder has random weights, and the order is its alone."""
+    world = make_world(folder)
+    with Collection.write(world[0]) as writer:
+        facts = replace(writer.facts, reranker=str(folder / "other"), weights=Weights(combination={"rerank": 1.0}).as_json())
+        assert writer.space is not None
+        writer.activate(writer.space, facts)
+    return world
+
+
+def test_weights_that_help_are_kept_and_can_be_taken_back(tmp_path: Path) -> None:
+    collection, queries, qrels = misled(tmp_path)
+    first = stored(collection)
+    found = pipeline.weigh(collection, queries, qrels, depth=15)
+    assert (found.questions, found.adopted) == (20, True)
+    assert found.after > found.before + 0.2
+    assert stored(collection) == Weights.of(found.weights) != first
+    assert found.weights["depth"] == 15 and "rerank" not in found.weights["combination"]
+    assert pipeline.evaluate(collection, queries, qrels).measures["nDCG@10"] > found.before + 0.2
+    pipeline.rollback(collection)
+    assert stored(collection) == first
+
+
+def test_weights_that_do_not_help_are_not_kept(tmp_path: Path) -> None:
+    """The collection has the best weights for these questions already; those fitted to a part of them can be no better but by chance."""
+    collection, queries, qrels = misled(tmp_path)
+    default = stored(collection)
+    assert pipeline.weigh(collection, queries, qrels, depth=15).adopted
+    first = stored(collection)
+    found = pipeline.weigh(collection, queries, qrels, depth=15)
+    assert not found.adopted and abs(found.after - found.before) < 0.05
+    assert stored(collection) == Weights.of(found.weights) == first
+    pipeline.rollback(collection)  # one step, past the weights that were adopted; the second time changed nothing
+    assert stored(collection) == default
+
+
+def test_both_sides_are_measured_over_as_many_hits(tmp_path: Path) -> None:
+    """Of two candidates that are read again the answer is often none; the hits behind them count on both sides."""
     collection, queries, qrels = make_world(tmp_path)
+    asked, known, _ = asking.judged(queries, qrels)
     with pipeline.open_collection(collection) as opened:
-        first = dict(opened.facts.weights)
-    found = pipeline.weigh(collection, queries, qrels, depth=5)
-    assert found.questions == 20
-    assert found.adopted == (found.after > found.before)
-    with pipeline.open_collection(collection) as opened:
-        assert opened.weights == Weights.of(found.weights)
-        assert opened.weights.depth == (5 if found.adopted else Weights.of(first).depth)
-    if found.adopted:
-        pipeline.rollback(collection)
-        with pipeline.open_collection(collection) as opened:
-            assert dict(opened.facts.weights) == first
+        _, before, after = fit_and_measure(opened, asked, known, 2, lambda *_: None)
+        ranked = asking.ranked(opened, asked, SearchSettings(k=100, depth=2), Stopwatch(), lambda *_: None)
+    for query in known:
+        assert [hit.doc_id for hit in before.rankings[query]] == [hit.doc_id for hit in ranked[query]]
+        assert {hit.doc_id for hit in after.rankings[query]} == {hit.doc_id for hit in ranked[query]}
+
+
+def test_too_few_questions_to_measure_with(tmp_path: Path) -> None:
+    collection, queries, qrels = make_world(tmp_path)
+    (tmp_path / "few.tsv").write_text("".join(qrels.read_text("utf-8").splitlines(keepends=True)[:5]), "utf-8")
+    with pytest.raises(InputError, match="4 judged questions, expected 5 or more"):
+        pipeline.weigh(collection, queries, tmp_path / "few.tsv")

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from bicross.errors import InputError
+from bicross.protocols import Searcher
 from bicross.records import Hit, Query, Ranking, Stage
 from bicross.searchers.weights import Weights
 from bicross.tuning import weights
-from bicross.tuning.weights import LEXICAL, Known, calibration, combination, joined, lexical_weight
+from bicross.tuning.weights import LEXICAL, Combined, Known, calibration, combination, cross_fitted, joined, lexical_weight
 from bicross.vectors import best_first
 
 Grades = dict[str, dict[str, int]]
@@ -140,6 +142,41 @@ def test_cross_fitting_does_not_praise_noise() -> None:
         gains.append(quality["lexical + dense + rank + rerank"])
     chance = np.mean([1 / np.log2(rank + 1) if rank <= 10 else 0.0 for rank in range(1, 21)])  # the answer at any place alike
     assert np.mean(gains) == pytest.approx(chance, abs=0.08)
+
+
+def test_a_question_has_no_part_in_anything_that_orders_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the lexical weight nor in the stages and their weights; the hits that were not read again stay behind."""
+    scores, qrels = world(23, {"lexical": 0.5, "dense": 1.0, "rerank": 2.0})
+    ranked = {query: tuple(hits) for query, hits in fused(scores).items()}
+    queries = [Query(name, "?") for name in qrels]
+    seen: list[set[str]] = []
+    asked: list[float] = []
+    real_weight, real_combination = weights.lexical_weight, weights.combination
+
+    def watched_weight(lexical: Searcher, dense: Searcher, rest: Sequence[Query], grades: Mapping[str, Mapping[str, int]]) -> float:
+        assert {query.id for query in rest} == set(grades)
+        seen.append(set(grades))
+        return real_weight(lexical, dense, rest, grades)
+
+    def watched_combination(candidates: Mapping[str, Sequence[Hit]], grades: Mapping[str, Mapping[str, int]]) -> Combined:
+        assert set(candidates) == seen[-1] and all(len(hits) == 8 for hits in candidates.values())
+        return real_combination(candidates, grades)
+
+    def read(weight: float) -> Mapping[str, Ranking]:
+        asked.append(weight)
+        return ranked
+
+    monkeypatch.setattr(weights, "lexical_weight", watched_weight)
+    monkeypatch.setattr(weights, "combination", watched_combination)
+    found = cross_fitted(searched("lexical", scores["lexical"]), searched("dense", scores["dense"]), read, queries, qrels, 8)
+    assert sorted(query for rest in seen for query in set(qrels) - rest) == sorted(qrels)  # each question is left out once
+    assert len(asked) == weights.FOLDS and set(asked) <= set(LEXICAL)
+    for query, ranking in found.items():
+        assert {hit.doc_id for hit in ranking[:8]} == {hit.doc_id for hit in ranked[query][:8]}
+        assert ranking[8:] == ranked[query][8:]
+    assert list(found.values()) != list(ranked.values())
+    with pytest.raises(InputError, match="4 judged questions, expected 5"):
+        cross_fitted(searched("lexical", {}), searched("dense", {}), read, queries[:4], qrels, 8)
 
 
 @pytest.mark.parametrize(("scale", "offset", "unit"), [(2.0, -1.0, 1.0), (0.5, 1.0, 4.0), (30.0, -2.0, 0.05)])

@@ -62,7 +62,7 @@ def write_mined(path: Path, rows: Sequence[Mined]) -> None:
         InputError: the path does not end in .jsonl, or is no regular file; or as `mined_bytes`.
         StoreError: the file cannot be written.
     """
-    _require_jsonl(path)
+    require_jsonl(path)
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():  # a device, such as /dev/null, would be replaced by a file
         raise InputError(f"Mined rows cannot be written to {path}: it is no regular file. Name another file.")
@@ -75,7 +75,7 @@ def read_mined(path: Path) -> list[Mined]:
     Raises:
         InputError: the file cannot be read, has no row, a row is not a mined one, or a question comes twice; file and line are named.
     """
-    _require_jsonl(path)
+    require_jsonl(path)
     mined: dict[str, Mined] = {}
     for row in _rows(path, "mined rows"):
         if not set(_MINED) <= row.fields.keys():
@@ -243,6 +243,7 @@ def _rows(path: Path, expected: str) -> Iterator[Row]:
         raise InputError(f"{path} has no row; expected {expected}.")
 
 
-def _require_jsonl(path: Path) -> None:
+def require_jsonl(path: Path) -> None:
+    """Raise InputError where the name is not one of a file of mined rows."""
     if path.suffix.lower() not in JSONL:
         raise InputError(f"{path} is not named as a file of mined rows; expected a name that ends in .jsonl.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from bicross import asking
 from bicross.opened import OpenCollection
-from bicross.records import Qrels, Query, Ranking
+from bicross.records import Qrels, Query, Ranking, Run
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
-from bicross.tuning.weights import Known, calibration, combination, joined, lexical_weight
+from bicross.tuning.weights import Known, calibration, candidates_of, combination, cross_fitted, joined, lexical_weight
 
 Progress = Callable[[str, int, int], None]
 RECALLED = 100
@@ -19,27 +20,66 @@ ASKED = {"rank": 1.0, "late": 1.0, "rerank": 1.0}  # so that every scorer reads 
 
 
 def fit_weights(collection: OpenCollection, queries: Sequence[Query], qrels: Qrels, depth: int, progress: Progress) -> dict[str, Any]:
-    """{"weights", "quality", "taken", "questions"}: what the collection should keep, and cross-fitted nDCG@10 of what was tried and taken.
+    """{"weights", "quality", "taken", "questions"}: what the collection should keep, and nDCG@10 over the `depth` candidates of what was
+    tried and taken, cross-fitted as far as `weights.combination` says.
 
     The questions are searched with the models themselves: weights that were fitted to weaker models, trained on a part of the
     questions, would give a tuned bi-encoder too little (docs/log.md). The collection's own weights are as before afterwards.
     """
-    before, judged = collection.weights, {query.id: qrels[query.id] for query in queries}
+    return _Searched(collection, queries, qrels, depth, progress).fitted()
 
-    def found(stage: StageName, count: int) -> dict[str, Ranking]:
+
+def fit_and_measure(
+    collection: OpenCollection, queries: Sequence[Query], qrels: Qrels, depth: int, progress: Progress
+) -> tuple[dict[str, Any], Run, Run]:
+    """As `fit_weights`, and two-stage search with the collection's own weights and, wholly cross-fitted, with fitted ones (`cross_fitted`).
+
+    Both rankings have RECALLED hits, or `depth` if that is more; `depth` are reranked. Candidates are read once for each lexical weight
+    that a fold chooses, which is mostly the same.
+
+    Raises:
+        InputError: there are fewer questions than folds.
+    """
+    searched = _Searched(collection, queries, qrels, depth, progress)
+    after = Run("fitted weights", searched.cross_fitted())
+    before = Run("the weights of before", searched.both(collection.weights.fusion, collection.weights.combination))
+    return searched.fitted(), before, after
+
+
+class _Searched:
+    """What a collection's searches find for the questions, each search made once."""
+
+    def __init__(self, collection: OpenCollection, queries: Sequence[Query], qrels: Qrels, depth: int, progress: Progress) -> None:
+        self._collection, self._queries, self._depth, self._progress = collection, queries, depth, progress
+        self._qrels = {query.id: qrels[query.id] for query in queries}
+        self._lexical, self._dense = (Known(self._found(stage)) for stage in ("lexical", "dense"))
+        self._read = cache(lambda weight: self.both({"lexical": weight, "dense": 1.0}, ASKED))
+
+    def fitted(self) -> dict[str, Any]:
+        """What `fit_weights` gives."""
+        weight = lexical_weight(self._lexical, self._dense, self._queries, self._qrels)
+        candidates = {query: candidates_of(ranking, self._depth) for query, ranking in self._read(weight).items()}
+        combined = combination(candidates, self._qrels)
+        calibrated = calibration(candidates, self._qrels)
+        weights = joined(self._collection.weights, weight, combined.weights, self._depth, calibrated)
+        return {"weights": weights.as_json(), "quality": combined.quality, "taken": combined.taken, "questions": len(self._queries)}
+
+    def cross_fitted(self) -> dict[str, Ranking]:
+        """Each question's ranking with weights in which it has no part."""
+        return cross_fitted(self._lexical, self._dense, self._read, self._queries, self._qrels, self._depth)
+
+    def both(self, fusion: Mapping[str, float], combination: Mapping[str, float]) -> dict[str, Ranking]:
+        """Two-stage search with these weights."""
+        own = self._collection.weights
+        self._collection.weights = replace(own, fusion=fusion, combination=combination, depth=self._depth)
+        try:
+            return self._found("both")
+        finally:
+            self._collection.weights = own
+
+    def _found(self, stage: StageName) -> dict[str, Ranking]:
         def tell(_: str, done: int, total: int) -> None:
-            progress(f"fitting weights, {stage}", done, total)
+            self._progress(f"fitting weights, {stage}", done, total)
 
-        return asking.ranked(collection, queries, SearchSettings(k=count, depth=depth, stage=stage), Stopwatch(), tell)
-
-    try:
-        lexical, dense = (Known(found(stage, RECALLED)) for stage in ("lexical", "dense"))
-        weight = lexical_weight(lexical, dense, queries, judged)
-        collection.weights = replace(before, fusion={"lexical": weight, "dense": 1.0}, combination=ASKED, depth=depth)
-        read = found("both", depth)
-    finally:
-        collection.weights = before
-    candidates = {query: sorted(ranking, key=lambda hit: hit.stages["fused"].rank) for query, ranking in read.items()}
-    combined = combination(candidates, judged)
-    weights = joined(before, weight, combined.weights, depth, calibration(candidates, judged))
-    return {"weights": weights.as_json(), "quality": combined.quality, "taken": combined.taken, "questions": len(queries)}
+        settings = SearchSettings(k=max(RECALLED, self._depth), depth=self._depth, stage=stage)
+        return asking.ranked(self._collection, self._queries, settings, Stopwatch(), tell)

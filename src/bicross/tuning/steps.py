@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bicross import asking, durable
 from bicross.collection.store import Collection
-from bicross.data.examples import mined_bytes, read_mined, read_training, write_mined
+from bicross.data.examples import mined_bytes, read_mined, read_training, require_jsonl, write_mined
 from bicross.data.lines import require_file
 from bicross.data.questions import qrels_bytes
-from bicross.data.rows import JSONL, read_rows
+from bicross.data.rows import read_rows
 from bicross.data.splits import split as split_questions
 from bicross.errors import InputError
-from bicross.evaluation.metrics import means, per_query
+from bicross.evaluation.compare import compare
+from bicross.evaluation.gate import better
 from bicross.mining.audit import audit
 from bicross.mining.page import page
 from bicross.mining.sampling import examples
@@ -33,16 +34,17 @@ from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
 from bicross.records import Example, LabelledPair, Mined, Skip
-from bicross.records import Run as Rankings
 from bicross.results import MinedFile, SplitFiles, TrainedModel, Weighed
-from bicross.searchers.stopwatch import Stopwatch
-from bicross.settings import BiEncoderSettings, CrossEncoderSettings, MineSettings, SearchSettings
+from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, MineSettings
 from bicross.tuning.bases import trainable
-from bicross.tuning.fitting import fit_weights
+from bicross.tuning.fitting import fit_and_measure
 from bicross.tuning.mined import denoised, gather
 from bicross.tuning.rows import TEACHER, taught_by
-from bicross.tuning.run import Run
+from bicross.tuning.run import Run, json_bytes
 from bicross.tuning.scoring import scored
+
+if TYPE_CHECKING:
+    from bicross.training.fitting import Trained  # torch is loaded only where something is trained
 
 Progress = Callable[[str, int, int], None]
 Rows = Sequence[Example] | Sequence[LabelledPair]
@@ -66,7 +68,8 @@ def mine(
         InputError: a file is not what it should be, or the results could not be written where they shall go.
     """
     start = time.perf_counter()
-    _check_target(into, JSONL)
+    require_jsonl(into)
+    _check_target(into)
     if audited is not None:
         _check_target(audited)
     asked, known, skipped = asking.judged(queries, qrels)
@@ -88,7 +91,8 @@ def distill(source: Path, reranker: str, into: Path, progress: Progress) -> Mine
         InputError: the file is not one of mined rows, or the results could not be written where they shall go.
     """
     start = time.perf_counter()
-    _check_target(into, JSONL)
+    require_jsonl(into)
+    _check_target(into)
     rows, teacher = read_mined(source), registry.load_reranker(reranker)
     with _scoring(into, rows, teacher, progress) as read:
         scores = [[one.scores["rerank"] for one in (*row.positives, *row.candidates)] for row in read]
@@ -107,7 +111,8 @@ def train(
     teacher: str | None,
     progress: Progress,
 ) -> TrainedModel:
-    """Train a model on a file of mined rows, rows with negatives, or labelled pairs. Interrupted and run again, it goes on.
+    """Train a model on a file of mined rows, rows with negatives, or labelled pairs. Interrupted and run again, it goes on; where only the
+    clearing up was left, the finished model stands.
 
     Raises:
         InputError: the rows do not fit the loss, the base has no weights, or `into` is not empty.
@@ -115,8 +120,6 @@ def train(
     from bicross.training.bi_encoder import train_bi_encoder  # torch is loaded for this verb only
     from bicross.training.cross_encoder import train_cross_encoder
 
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise InputError(f"{into} exists already and is not an empty folder; name a new one.")
     epochs, folder, target = epochs_of(rows, settings), trainable(base), Path(os.path.realpath(into))  # `.` has no name
     taught = None if teacher is None else trainable(teacher)
     if isinstance(settings, BiEncoderSettings):
@@ -129,27 +132,41 @@ def train(
     }
     with _work(target, inputs) as run:
         work = run.work("train")
-        if isinstance(settings, BiEncoderSettings):
-            done = train_bi_encoder(epochs, folder.root, target, settings, work, progress)
-        else:
-            done = train_cross_encoder(epochs, folder.root, target, settings, work, progress, taught.root if taught else None)
+        if (done := _finished(target, work, settings)) is None:
+            if isinstance(settings, BiEncoderSettings):
+                done = train_bi_encoder(epochs, folder.root, target, settings, work, progress)
+            else:
+                done = train_cross_encoder(epochs, folder.root, target, settings, work, progress, taught.root if taught else None)
     return TrainedModel(kind, str(into), registry.find(str(target)).fingerprint(), len(epochs[0]), done.steps, done.losses, done.seconds)
+
+
+def _finished(target: Path, work: Path, settings: BiEncoderSettings | CrossEncoderSettings) -> Trained | None:
+    """What the training run of these inputs did, where its model stands already and `work` was not cleared: it was killed between."""
+    from bicross.training.fitting import finished
+
+    if not (target / durable.MANIFEST).is_file() or (done := finished(work)) is None:
+        return None
+    made = json_bytes(durable.read_manifest(target).get("settings"))
+    return done if made == json_bytes(settings.model_dump()) else None
 
 
 def epochs_of(rows: Path, settings: BiEncoderSettings | CrossEncoderSettings) -> list[Rows]:
     """The rows of each epoch: of a mined file, other negatives each time, with the teacher's scores where `distill` put them there.
 
+    A mined question without any negative gets other questions' answers (`training.batches.filled`).
+
     Raises:
         InputError: the file cannot be read, or a row is not what it should be.
     """
+    from bicross.training.batches import filled  # as in `train`
+
     require_file(rows, "a file of training rows")
     first = next((row for row in read_rows(rows) if not isinstance(row, Skip)), None)
     if first is not None and {"positives", "candidates"} <= first.fields.keys():
         mined = read_mined(rows)
         name = TEACHER if any(TEACHER in row.source for row in mined) else "rerank"
         draws = range(settings.seed, settings.seed + settings.epochs)
-        epochs = [examples(mined, settings.negatives, draw, randoms=1, teacher=name) for draw in draws]
-        return [[row for row in epoch if row.negatives or not settings.negatives] for epoch in epochs]
+        return [filled(examples(mined, settings.negatives, draw, randoms=1, teacher=name), settings.negatives, draw) for draw in draws]
     found = read_training(rows)
     return [found] * settings.epochs
 
@@ -167,10 +184,8 @@ def _check_dimensions(named: Sequence[int], folder: ModelFolder) -> None:
         raise InputError(f"The model has {width} dimensions, which are trained anyway; found {wrong[0]}, expected 1 to {width - 1}.")
 
 
-def _check_target(path: Path, suffixes: Sequence[str] = ()) -> None:
+def _check_target(path: Path) -> None:
     """Whether a file can be written here, to be asked before the work that fills it. Raises InputError."""
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise InputError(f"{path} is not named as a file of mined rows; expected a name that ends in .jsonl.")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no regular file, so nothing can be written to it; name another file.")
     if not path.parent.is_dir():
@@ -208,18 +223,18 @@ def split(queries: Path, qrels: Path, into: Path, share: float, seed: int) -> Sp
 
 
 def weigh(path: Path, queries: Path, qrels: Path, depth: int | None, progress: Progress) -> Weighed:
-    """Fit how a collection joins its stages on questions that its models did not train on; kept where cross-fitting says better."""
+    """Fit how a collection joins its stages on questions that its models did not train on; kept where nDCG@10 of two-stage search,
+    cross-fitted, is better at 95 % (`evaluation.gate.better`)."""
     start = time.perf_counter()
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
         deep = depth or collection.weights.depth
-        found = fit_weights(collection, asked, known, deep, progress)
-        runs = asking.ranked(collection, asked, SearchSettings(k=100, depth=deep), Stopwatch(), progress)
-        before = means(per_query(["nDCG@10"], known, Rankings("before", runs)))["nDCG@10"]
+        found, before, after = fit_and_measure(collection, asked, known, deep, progress)
         facts, space = collection.facts, collection.corpus.space
-    after = found["taken"]
-    if adopted := after > before:
+    compared = compare(before, after, known, "nDCG@10")
+    if adopted := better(compared, GateSettings()):
         with Collection.write(path) as writer:
             writer.activate(space, replace(facts, weights=found["weights"]))
     kept = found["weights"] if adopted else dict(facts.weights)
-    return Weighed(len(asked), before, after, adopted, kept, found["quality"], tuple(skipped), time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Weighed(len(asked), compared.mean_a, compared.mean_b, adopted, kept, found["quality"], tuple(skipped), seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from bicross.errors import InputError
 from bicross.evaluation.metrics import per_query
 from bicross.protocols import Searcher
 from bicross.records import Hit, Query, Ranking, Run
@@ -58,6 +59,9 @@ def lexical_weight(lexical: Searcher, dense: Searcher, queries: Sequence[Query],
 def combination(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> Combined:
     """Weights of the stages' scores for the final order, and nDCG@10 by what is used, cross-fitted.
 
+    Cross-fitted are the weights of each set of stages: no question is measured with weights that it gave. The choice among the sets, and
+    what came before, the candidates and the lexical weight that they rest on, may have seen it (`cross_fitted` is without that).
+
     Of the sets of stages in USED the smallest is taken that comes within WORTH of the best: a reranker that adds nothing gets no weight.
     """
     queries = sorted(candidates)
@@ -71,6 +75,42 @@ def combination(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Map
     weights = _fitted(tables, grades, chosen)
     kept = {name: weight for name, weight in weights.items() if weight}
     return Combined(kept, {" + ".join(used): value for used, value in quality.items()}, quality[chosen])
+
+
+def cross_fitted(
+    lexical: Searcher,
+    dense: Searcher,
+    read: Callable[[float], Mapping[str, Ranking]],
+    queries: Sequence[Query],
+    qrels: Mapping[str, Mapping[str, int]],
+    depth: int,
+) -> dict[str, Ranking]:
+    """The ranking of each question by weights in which it has no part: the lexical weight, with it the candidates, the stages that are used
+    and their weights are all chosen on the questions of the other folds.
+
+    Args:
+        read: of a lexical weight, the rankings of all questions: in front the `depth` candidates that every scorer has read, behind them
+            the others in the fused order.
+
+    Raises:
+        InputError: there are fewer questions than folds.
+    """
+    if len(queries) < FOLDS:
+        raise InputError(f"{len(queries)} judged questions, expected {FOLDS} or more: weights are fitted on some and measured on others.")
+    rankings: dict[str, Ranking] = {}
+    for fold in range(FOLDS):
+        rest = [query for place, query in enumerate(queries) if place % FOLDS != fold]
+        found = read(lexical_weight(lexical, dense, rest, {query.id: qrels[query.id] for query in rest}))
+        weights = combination({query.id: candidates_of(found[query.id], depth) for query in rest}, qrels).weights
+        for query in queries[fold::FOLDS]:
+            candidates = candidates_of(found[query.id], depth)
+            rankings[query.id] = (*_ordered(candidates, features(candidates), weights), *found[query.id][depth:])
+    return rankings
+
+
+def candidates_of(ranking: Ranking, depth: int) -> list[Hit]:
+    """The `depth` candidates in front of a reranked ranking, in the order in which recall found them."""
+    return sorted(ranking[:depth], key=lambda hit: hit.stages["fused"].rank)
 
 
 def calibration(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> tuple[float, float]:
@@ -124,11 +164,15 @@ def _cross_fitted(
     for fold in range(FOLDS):
         rest = [place for place in range(len(queries)) if place % FOLDS != fold]
         weights = _fitted([tables[place] for place in rest], [grades[place] for place in rest], used)
-        column = np.array([weights[name] for name in FEATURES])  # (F,)
         for place in range(fold, len(queries), FOLDS):
-            order = np.argsort(-(tables[place] @ column), kind="stable")
-            rankings[queries[place]] = tuple(candidates[queries[place]][row] for row in order)
+            rankings[queries[place]] = _ordered(candidates[queries[place]], tables[place], weights)
     return float(np.mean(list(_ndcg(rankings, {query: qrels[query] for query in queries}).values())))
+
+
+def _ordered(candidates: Sequence[Hit], table: Table, weights: Mapping[str, float]) -> Ranking:
+    """The candidates by the weighted sum of their features, ties in the order given."""
+    column = np.array([weights.get(name, 0.0) for name in FEATURES])  # (F,)
+    return tuple(candidates[row] for row in np.argsort(-(table @ column), kind="stable"))
 
 
 def _ndcg(rankings: Mapping[str, Ranking], qrels: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
