@@ -16,6 +16,8 @@ Dev = Annotated[Path | None, typer.Option(help="Qrels of development questions, 
 Budget = Annotated[str | None, typer.Option(help="How long it may take, as 90s, 30m or 2h; the plan is made to fit.")]
 Rounds = Annotated[int | None, typer.Option(help="How often it mines anew with its own models. By default what the budget allows.")]
 KeptDepth = Annotated[int | None, typer.Option(help="Candidates that are reranked, measured and kept. By default as in the collection.")]
+Margin = Annotated[float, typer.Option(help="Promote only what is better by more nDCG@10 than this.")]
+Confidence = Annotated[float, typer.Option(help="How sure the gate must be that it is better.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Measure this machine, print the plan with its estimates, and stop.")]
 Seed = Annotated[int, typer.Option(help="Same seed, data and number of threads: same bytes.")]
 
@@ -39,6 +41,8 @@ def tune(
     budget: Budget = None,
     rounds: Rounds = None,
     depth: KeptDepth = None,
+    margin: Margin = 0.0,
+    confidence: Confidence = 0.95,
     seed: Seed = 0,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -52,7 +56,8 @@ def tune(
     from bicross.cli.progress import bar
     from bicross.cli.show import note, out
 
-    settings = settings_of("TuneSettings", budget=None if budget is None else duration(budget), rounds=rounds, depth=depth, seed=seed)
+    seconds, gate = None if budget is None else duration(budget), {"margin": margin, "confidence": confidence}
+    settings = settings_of("TuneSettings", budget=seconds, rounds=rounds, depth=depth, seed=seed, gate=gate)
     with bar() as progress:
         found = pipeline.tune(collection, queries, qrels, dev, settings, dry_run, progress, lambda plan: note(show_tuning.tuned(plan)))
     out(found, as_json, show_tuning.tuned)

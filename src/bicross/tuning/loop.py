@@ -19,6 +19,7 @@ from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
 from bicross.records import Example, Mined, Qrels, Query
 from bicross.settings import TrainSettings, TuneSettings
+from bicross.training.batches import filled
 from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
 from bicross.tuning.mined import MINED, denoised, files, gather
@@ -68,9 +69,9 @@ def mine(task: Task, number: int, collection: OpenCollection) -> list[Mined]:
 def train_rerankers(task: Task, number: int, mined: Sequence[Mined]) -> Path:
     """The cross-encoder: that of the first fold, trained on with the questions that it has not seen, now denoised; then with all, as
     often as the plan says."""
-    unseen = _groups(task, of_folds(mined, task.fold_of, 0, inside=True), NEGATIVES, FOLDS)
+    other = _groups(task, of_folds(mined, task.fold_of, 0, inside=True), NEGATIVES, FOLDS)
     more = [_groups(task, mined, NEGATIVES, FOLDS + epoch) for epoch in range(1, task.plan.cross_encoder_epochs)]
-    return _cross_encoder(task, f"{number}-cross-encoder", [unseen, *more], _fold_reranker(task, number, 0))
+    return _cross_encoder(task, f"{number}-cross-encoder", [other, *more], _fold_reranker(task, number, 0))
 
 
 def train_encoder(task: Task, number: int, mined: Sequence[Mined], base: Path) -> Path:
@@ -136,13 +137,13 @@ def _fold_reranker(task: Task, number: int, fold: int) -> Path:
 
 def _groups(task: Task, mined: Sequence[Mined], kinds: Sequence[str], draw: int) -> list[Example]:
     """Rows for the cross-encoder: an answer, its negatives, one of them from far off."""
-    rows = examples(mined, task.plan.cross_encoder_negatives, task.settings.seed + draw, kinds, randoms=1)
-    return [row for row in rows if row.negatives]
+    count, seed = task.plan.cross_encoder_negatives, task.settings.seed + draw
+    return filled(examples(mined, count, seed, kinds, randoms=1), count, seed)
 
 
 def _rows(task: Task, mined: Sequence[Mined], draw: int) -> list[Example]:
-    rows = examples(mined, task.plan.bi_encoder_negatives, task.settings.seed + draw, teacher=TEACHER)
-    return [row for row in rows if row.negatives]
+    count, seed = task.plan.bi_encoder_negatives, task.settings.seed + draw
+    return filled(examples(mined, count, seed, teacher=TEACHER), count, seed)
 
 
 def _cross_encoder(task: Task, step: str, epochs: Sequence[Sequence[Example]], base: Path) -> Path:

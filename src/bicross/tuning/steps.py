@@ -26,7 +26,7 @@ from bicross.data.splits import split as split_questions
 from bicross.errors import InputError
 from bicross.evaluation.compare import compare
 from bicross.evaluation.gate import better
-from bicross.mining.audit import audit
+from bicross.mining.audit import Audit, audit
 from bicross.mining.page import page
 from bicross.mining.sampling import examples
 from bicross.models import names, registry
@@ -36,6 +36,7 @@ from bicross.protocols import Scorer
 from bicross.records import Example, LabelledPair, Mined, Skip
 from bicross.results import MinedFile, SplitFiles, TrainedModel, Weighed
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, MineSettings
+from bicross.tuning.ancestry import ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_and_measure
 from bicross.tuning.mined import denoised, gather
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Rows = Sequence[Example] | Sequence[LabelledPair]
+SEEN = (
+    "{seen} of the {all} questions have trained the models that mine them, which rank and score their candidates too well. Mine in a "
+    "collection that was not tuned; `bicross tune` begins with the untuned models by itself."
+)
 
 
 def mine(
@@ -74,12 +79,17 @@ def mine(
         _check_target(audited)
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
-        scorer = collection.reranker() if reranker is None else registry.load_reranker(names.located(names.canonical(reranker, path), path))
+        facts = collection.facts if reranker is None else replace(collection.facts, reranker=names.canonical(reranker, path))
+        seen = ancestry(path, facts).saw(asked)
+        scorer = registry.load_reranker(names.located(facts.reranker, path))
         rows = gather(collection, asked, known, settings, 2 * settings.depth, {}, progress)
     with _scoring(into, rows, scorer, progress) as read:
         mined = denoised(read, settings)
         write_mined(into, mined)
-    return _mined_file(mined, into, settings.seed, audited, skipped, time.perf_counter() - start)
+    found = audit(mined, settings.seed)
+    if seen:
+        found = replace(found, remarks=(*found.remarks, SEEN.format(seen=len(seen), all=len(asked))))
+    return _mined_file(found, into, len(mined), audited, skipped, time.perf_counter() - start)
 
 
 def distill(source: Path, reranker: str, into: Path, progress: Progress) -> MinedFile:
@@ -99,7 +109,7 @@ def distill(source: Path, reranker: str, into: Path, progress: Progress) -> Mine
         taught = [taught_by(row, values) for row, values in zip(rows, scores, strict=True)]
         taught = [replace(row, source={**row.source, TEACHER: teacher.fingerprint}) for row in taught]
         write_mined(into, taught)
-    return _mined_file(taught, into, 0, None, [], time.perf_counter() - start)
+    return _mined_file(audit(taught, 0), into, len(taught), None, [], time.perf_counter() - start)
 
 
 def train(
@@ -171,11 +181,10 @@ def epochs_of(rows: Path, settings: BiEncoderSettings | CrossEncoderSettings) ->
     return [found] * settings.epochs
 
 
-def _mined_file(mined: Sequence[Mined], into: Path, seed: int, audited: Path | None, skipped: Sequence[Skip], seconds: float) -> MinedFile:
-    found = audit(mined, seed)
+def _mined_file(found: Audit, into: Path, rows: int, audited: Path | None, skipped: Sequence[Skip], seconds: float) -> MinedFile:
     if audited is not None:
         durable.write_file(audited, page(found).encode())
-    return MinedFile(str(into), len(mined), asdict(found), None if audited is None else str(audited), tuple(skipped), seconds)
+    return MinedFile(str(into), rows, asdict(found), None if audited is None else str(audited), tuple(skipped), seconds)
 
 
 def _check_dimensions(named: Sequence[int], folder: ModelFolder) -> None:
