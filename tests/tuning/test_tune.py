@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def test_after_a_rollback_the_same_command_promotes_again(tuned: tuple[Path, Pat
     pipeline.rollback(collection)
     with pipeline.open_collection(collection) as opened:
         assert opened.facts.encoder != found.models["bi_encoder"]
-    assert pipeline.tune(collection, queries, qrels, None, quick()) == found
+    again = pipeline.tune(collection, queries, qrels, None, quick())
+    assert replace(again, stages=found.stages, seconds=found.seconds) == found  # to promote it once more takes time of its own
     with pipeline.open_collection(collection) as opened:
         assert opened.facts.encoder == found.models["bi_encoder"]
 
@@ -126,10 +128,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned:
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
     loading = time.monotonic() - started
-    for _ in range(kills):  # all of them together do not get as far as the run
+    for _ in range(kills):  # all of them together do not get as far as the run, not on a machine that is twice as fast by now
         process = subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(loading + rng.uniform(0, took / kills))
+            process.wait(loading + rng.uniform(0, took / (2 * kills)))
         process.kill()
         assert process.wait() == -signal.SIGKILL
     run_in_a_process(collection, queries, qrels)
