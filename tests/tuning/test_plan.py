@@ -169,7 +169,7 @@ def test_too_short_a_budget_names_the_time_and_what_takes_it() -> None:
     assert "--budget" in str(raised.value)
 
 
-def test_a_rate_counts_slices_in_turn_after_a_small_warm_up() -> None:
+def test_a_rate_counts_slices_in_turn_after_one_that_warms_up() -> None:
     ticks = iter([10.0, 11.0, 12.0, 14.0])  # the start, and after each call that counts
     calls = list[list[str]]()
 
@@ -177,7 +177,7 @@ def test_a_rate_counts_slices_in_turn_after_a_small_warm_up() -> None:
         calls.append(list(items))
 
     rate = tokens_a_second(work, list("abcdef"), [1, 2, 3, 4, 5, 6], 4, 3.0, lambda: next(ticks))
-    assert calls == [["a"], list("abcd"), list("ef"), list("abcd")]
+    assert calls == [list("abcd"), list("abcd"), list("ef"), list("abcd")]
     assert rate == (10 + 11 + 10) / 4.0
 
 
