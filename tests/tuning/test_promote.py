@@ -15,8 +15,9 @@ from bicross.collection.store import Collection, Facts
 from bicross.errors import StoreError
 from bicross.models.registry import load_encoder, load_reranker, notes
 from bicross.searchers.weights import Weights
-from bicross.settings import IndexSettings
+from bicross.settings import IndexSettings, TuneSettings
 from bicross.tuning.promote import card, model_name, own, promote
+from bicross.tuning.questions import Questions, inputs_of
 from tests.models.tiny import tiny
 
 WEIGHTS = Weights({"lexical": 0.2, "dense": 1.0}, {"dense": 1.0, "rerank": 0.6}, 30, (1.5, -0.5))
@@ -151,3 +152,22 @@ def test_what_was_measured_against_something_else_is_not_promoted(made: dict[str
         with pytest.raises(StoreError, match="nothing is promoted"):
             promote(writer, facts, replace(before, reranker="another"), lambda what, done, total: None)
         assert writer.facts == before
+
+
+def test_an_untuned_model_that_was_changed_makes_another_run(made: dict[str, Path]) -> None:
+    lineage = {**LINEAGE, "untuned": {"encoder": str(made["encoder0"]), "reranker": str(made["reranker0"])}}
+    with Collection.write(made["collection"]) as writer:
+        facts = own(writer, {"encoder": made["encoder1"], "reranker": made["reranker1"]}, WEIGHTS, lineage)
+        promote(writer, facts, writer.facts, lambda what, done, total: None)
+
+    def inputs() -> dict[str, Any]:
+        with pipeline.open_collection(made["collection"]) as collection:
+            return inputs_of(collection, Questions([], [], {}, ()), TuneSettings())
+
+    before = inputs()
+    assert inputs() == before
+    durable.remove_folder(made["reranker0"])
+    durable.write_folder(made["reranker0"], tiny(9, reranker=True), {})
+    after = inputs()
+    assert after["fingerprints"].pop("untuned reranker") != before["fingerprints"].pop("untuned reranker")
+    assert after == before

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bicross.models.registry import load_encoder
 from bicross.settings import GateSettings
 from bicross.tuning.ancestry import LINEAGE
 from bicross.tuning.promote import CARD
+from bicross.tuning.run import Run
 from tests.tuning.world import make_collection, quick
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # the libraries' own
@@ -124,19 +126,45 @@ def test_shuffled_answers_are_refused(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned: tuple[Path, Path, Path, Any], tmp_path: Path) -> None:
     collection, queries, qrels = make_collection(tmp_path, QUESTIONS)
-    rng, took = random.Random(kills), tuned[3].seconds
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
     loading = time.monotonic() - started
-    for _ in range(kills):  # all of them together do not get as far as the run, not on a machine that is twice as fast by now
-        process = subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(loading + rng.uniform(0, took / (2 * kills)))
+
+    def begin() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for step, seconds in moments(tuned[3].stages, kills, random.Random(kills)):
+        process = begin()
+        time.sleep(loading)
+        while process.poll() is None and step not in over(collection):
+            time.sleep(0.01)
+        time.sleep(seconds)
+        assert process.poll() is None, f"the run ended before it could be killed {seconds:.2f} s after {step or 'its beginning'}"
         process.kill()
         assert process.wait() == -signal.SIGKILL
+    process = begin()
+    while process.poll() is None and "outcome" not in over(collection):
+        time.sleep(0.005)
+    process.kill()  # between the verdict and the promotion, or amid it
+    process.wait()
     run_in_a_process(collection, queries, qrels)
     assert prints(collection) == prints(tuned[0])
     assert pipeline.verify(collection).problems == ()
+
+
+def moments(stages: dict[str, float], kills: int, rng: random.Random) -> list[tuple[str, float]]:
+    """Random moments of a run in order, each the step before it, "" for none, and the seconds after that step; so that it does not matter
+    how fast the machine is by now. The last fifth of the run, which could be over before a kill comes, is left out."""
+    ends = {"": 0.0} | dict(zip(stages, accumulate(stages.values()), strict=True))
+    found = sorted(rng.uniform(0, 0.8 * max(ends.values())) for _ in range(kills))
+    before = [max((step for step in ends if ends[step] <= moment), key=ends.__getitem__) for moment in found]
+    return [(step, moment - ends[step]) for step, moment in zip(before, found, strict=True)]
+
+
+def over(collection: Path) -> set[str]:
+    """The steps that are over, and the beginning."""
+    runs = [Run(folder) for folder in (collection / "tuning").glob("*")]
+    return {"", *(step for run in runs for step in run.seconds())}
 
 
 def test_questions_without_known_answers_are_an_error(tmp_path: Path) -> None:

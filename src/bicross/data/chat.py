@@ -12,9 +12,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from email.message import Message
 from http.client import HTTPException
-from typing import IO, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from bicross.errors import InputError
@@ -41,7 +40,7 @@ class Stopped(Exception):
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would turn the POST into a GET, and carry the key to another server."""
 
-    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str) -> None:  # noqa: ARG002 - the handler's own signature
+    def redirect_request(self, *_: Any) -> None:
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import Any
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
@@ -73,7 +74,7 @@ class _Headings(HTMLParser):
         self.found: list[str] = []
         self._open: list[str] | None = None
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's own signature
+    def handle_starttag(self, tag: str, *_: Any) -> None:
         if _is_heading(tag):
             self._end()
             self._open = []

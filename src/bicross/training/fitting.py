@@ -76,12 +76,12 @@ class _Watch(TrainerCallback):
     def __init__(self, what: str, progress: Progress) -> None:
         self._what, self._progress, self._saved = what, progress, time.monotonic()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  # the trainer's signature
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the name is part of the signature
         self._progress(self._what, state.global_step, state.max_steps)
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS and state.global_step < state.max_steps:
             control.should_save = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  # the trainer's signature
+    def on_save(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         _sync(folder)
         durable.write_file(folder / WHOLE, b"")

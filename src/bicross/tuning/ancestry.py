@@ -58,7 +58,7 @@ def _lineage(model: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((model / LINEAGE).read_bytes())
         return {name: found[name] for name in ("untuned", "seen")}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(
             f"{model / LINEAGE} does not say what the model was made from ({error!r}). "
             "Go back with `bicross rollback`, or move the collection to another model with `bicross reembed`."

@@ -18,7 +18,7 @@ from bicross.models import names
 from bicross.opened import OpenCollection
 from bicross.records import Qrels, Query, Skip
 from bicross.settings import TuneSettings
-from bicross.tuning.ancestry import Ancestry
+from bicross.tuning.ancestry import Ancestry, ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.run import json_bytes
 
@@ -87,10 +87,12 @@ def inputs_of(collection: OpenCollection, questions: Questions, settings: TuneSe
     """
     grades = {query.id: dict(sorted(questions.qrels[query.id].items())) for query in (*questions.train, *questions.dev)}
     kept = {query.id: [query.text, query.meta, grades[query.id]] for query in (*questions.train, *questions.dev)}
-    parents = {"encoder": collection.facts.encoder, "reranker": collection.facts.reranker}
-    prints = {kind: trainable(names.located(name, collection.path)).fingerprint() for kind, name in parents.items()}
+    facts, origin = collection.facts, ancestry(collection.path, collection.facts)
+    models = {"encoder": facts.encoder, "reranker": facts.reranker}
+    models |= {"untuned encoder": origin.encoder, "untuned reranker": origin.reranker}  # which are trained: the same, or their ancestors
+    prints = {kind: trainable(names.located(name, collection.path)).fingerprint() for kind, name in models.items()}
     return {
-        "parents": parents,
+        "parents": {"encoder": facts.encoder, "reranker": facts.reranker},
         "fingerprints": prints,
         "data": {
             "questions": _digest(kept),
