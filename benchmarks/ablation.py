@@ -8,6 +8,7 @@
 
 All mined rows train, but for near-duplicates of the questions that judge: those of the split, at most 300 of them, drawn at random.
 Bi-encoders search the pool of what lexical and dense search of the collection find for the judged questions, and their answers;
+they are trained at the rate of `tune` and mixed with the untuned weights as it does, to a fixed `--share`;
 cross-encoders order what was found for each, alone and in the combination, fitted to the judged questions and cross-fitted. The collection
 is one that was not tuned. Each row is nDCG@10 with the paired difference to the untuned model and its 95 % interval, of one `--seed`.
 
@@ -40,14 +41,16 @@ from bicross.models import registry
 from bicross.opened import OpenCollection
 from bicross.pipeline import Progress
 from bicross.records import Candidate, Example, Hit, Mined, Qrels, Run
-from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, BiEncoderSettings, CrossEncoderSettings, MineSettings
+from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, BiEncoderSettings, CrossEncoderSettings, MineSettings, TuneSettings
 from bicross.training.batches import filled
 from bicross.training.bi_encoder import train_bi_encoder
 from bicross.training.cross_encoder import train_cross_encoder
+from bicross.training.surgery import average
+from bicross.tuning.merging import pool_search
 from bicross.tuning.mined import gather
 from bicross.tuning.rows import TEACHER, hits, teach, unseen
 from bicross.tuning.weights import combination
-from bicross.vectors import best_first, similarities
+from bicross.vectors import best_first
 
 PATH = Path(__file__).parent / "results" / "ablation.json"
 JUDGED = 300  # questions
@@ -114,18 +117,6 @@ def judged_rows(collection: Path, data: Path, split: str, progress: Progress) ->
     return found, {query.id: qrels[query.id] for query in asked}
 
 
-def dense(model: str, judged: Sequence[Mined]) -> Run:
-    """Dense search of the judged questions over the pool of all their candidates and answers."""
-    encoder = registry.load_encoder(model)
-    texts = {one.doc_id: one.text for row in judged for one in (*row.positives, *row.candidates)}
-    vectors = encoder.encode_documents(list(texts.values()))  # (pool, dim)
-    scores = similarities(encoder.encode_queries([row.query.text for row in judged]), vectors, encoder.space)  # (judged, pool)
-    found = {}
-    for row, values in zip(judged, scores.tolist(), strict=True):
-        found[row.query.id] = best_first(Hit(doc_id, value) for doc_id, value in zip(texts, values, strict=True))[:100]
-    return Run(Path(model).name, found)
-
-
 def reranked(model: str, judged: Sequence[Mined], qrels: Qrels) -> tuple[Run, float]:
     """What was found, in the cross-encoder's order; and nDCG@10 of the fitted combination, cross-fitted."""
     found: dict[str, list[Hit]] = {}
@@ -166,12 +157,15 @@ class Ablation:
         base = self._model(kind, variant.base, variants) if variant.base else registry.find(starter).root
         count = self._options.epochs if kind == BI_ENCODER else max(1, self._options.epochs - 1)
         epochs = [filled(variant.rows(seed + epoch), variant.negatives, seed + epoch) for epoch in range(count)]
-        chosen = {"epochs": count, "negatives": variant.negatives, "seed": seed, **variant.settings, **self._updates}
+        rate = {"learning_rate": TuneSettings().bi_encoder.learning_rate} if kind == BI_ENCODER else {}
+        chosen = {**rate, "epochs": count, "negatives": variant.negatives, "seed": seed, **variant.settings, **self._updates}
         work, start = self._folder / f"{into.name}.work", time.perf_counter()
         settings: BiEncoderSettings | CrossEncoderSettings
         if kind == BI_ENCODER:
             settings = BiEncoderSettings(**chosen)
-            train_bi_encoder(epochs, base, into, settings, work, self._progress)
+            trained, share = self._folder / f"{into.name} alone", self._options.share
+            train_bi_encoder(epochs, base, trained, settings, work, self._progress)
+            average([trained, registry.find(starter).root], [share, 1 - share], into, {"share": share})
         else:
             settings = CrossEncoderSettings(**chosen)
             train_cross_encoder(epochs, base, into, settings, work, self._progress)
@@ -182,7 +176,7 @@ class Ablation:
 
     def _found(self, kind: str, model: str) -> tuple[Run, dict[str, Any]]:
         if kind == BI_ENCODER:
-            return dense(model, self._judged), {}
+            return pool_search(registry.load_encoder(model), self._judged), {}
         run, joined = reranked(model, self._judged, self._qrels)
         return run, {"combined": joined}
 
@@ -213,6 +207,7 @@ def main() -> None:
     parser.add_argument("--label", default="", help="added to the names of the rows")
     parser.add_argument("--epochs", type=int, default=2, help="of bi-encoders; cross-encoders have one less")
     parser.add_argument("--negatives", type=int, default=4, help="of bi-encoders; cross-encoders have one more")
+    parser.add_argument("--share", type=float, default=0.5, help="of a tuned bi-encoder's weights, the rest being the untuned one's")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with TemporaryDirectory() as folder, bar() as progress:

@@ -177,7 +177,7 @@ class TuneSettings(Settings):
     depth: int | None = Field(default=None, ge=1, le=1000)
     seed: int = 0
     mine: MineSettings = MineSettings()
-    bi_encoder: BiEncoderSettings = BiEncoderSettings()
+    bi_encoder: BiEncoderSettings = BiEncoderSettings(learning_rate=1e-4)  # higher than for training alone: what comes out is mixed
     cross_encoder: CrossEncoderSettings = CrossEncoderSettings()
     gate: GateSettings = GateSettings()
 

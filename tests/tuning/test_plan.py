@@ -128,7 +128,7 @@ def test_time_without_end_buys_all() -> None:
 
 
 def test_measuring_is_paid_by_the_budget() -> None:
-    for budget in (700.0, 1000.0, 2000.0, 4000.0):
+    for budget in (900.0, 1300.0, 2000.0, 4000.0):
         assert choose(replace(WORLD, measuring=SLACK * 100), budget + 100, None) == choose(WORLD, budget, None)
     with pytest.raises(InputError, match="A budget of 60 s is too short"):
         choose(replace(WORLD, measuring=70.0), 60.0, None)
@@ -148,8 +148,10 @@ def test_the_estimate_is_tokens_over_rates() -> None:
     assert found["bi-encoder"] == pytest.approx(2 * 3 * 100 * (10 + 5 * 90) / 100 * 2 / 3)
     assert found["weights"] == pytest.approx(0.15 * 50 * 20 * (100 / 500 + 90 / 1000))  # once
     assert found["embed"] == (2 + 1) * 1000 * 90 / 1000
-    # Both sides' cross-encoder and one's late interaction on 10 questions; old and new encoder on the general ones, thrice.
-    assert found["measure"] == pytest.approx(10 * 20 * (2 * 100 / 500 + 90 / 1000) + 3 * 2 * GENERAL_TOKENS / 1000 + REST)
+    # Both sides' cross-encoder and one's late interaction on 10 questions; old and new encoder on the general ones.
+    assert found["measure"] == pytest.approx(10 * 20 * (2 * 100 / 500 + 90 / 1000) + 2 * GENERAL_TOKENS / 1000 + REST)
+    # In each of two rounds the untuned encoder on the general questions, and each mixture on these and on what held-out ones find.
+    assert found["mixing"] == pytest.approx(2 * (4 * GENERAL_TOKENS + 3 * 0.15 * 50 * 14 * 90) / 1000)
     shown = as_json(plan, world)
     assert shown["seconds"] == pytest.approx(sum(shown["estimates"].values()), abs=0.1)
     assert (shown["plan"]["candidates"], shown["world"]["encoder_layers"]) == (14, 6)

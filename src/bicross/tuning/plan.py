@@ -12,8 +12,9 @@ from bicross.errors import InputError
 T = TypeVar("T")
 HELD_SHARE = 0.15  # of the training questions: they fit the weights, and train nothing
 SLACK = 0.93  # of the budget that is planned: what is left pays for what no estimate knows
+SHARES = (1.0, 0.75, 0.5)  # of the tuned encoder's weights that are tried, the rest being its base's
 GENERAL_TOKENS = 45_000  # of the general questions and their texts, by the starter encoder's tokenizer
-REST = 30.0  # seconds: the searches that are timed, the tests of significance, an encoder that is mixed and checked again
+REST = 30.0  # seconds: the searches that are timed, the tests of significance, the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Plan:
     candidates: int = 40
     cross_encoder_epochs: int = 2
     cross_encoder_negatives: int = 5
-    bi_encoder_epochs: int = 3
+    bi_encoder_epochs: int = 4
     bi_encoder_negatives: int = 4
     cross_encoder_frozen: int = 0
     bi_encoder_frozen: int = 0
@@ -34,7 +35,7 @@ class Plan:
     measured: int = 1000
 
 
-STANDARD = Plan(rounds=1, cross_encoder_epochs=1, candidates=30, bi_encoder_epochs=2)
+STANDARD = Plan(rounds=1, cross_encoder_epochs=1, candidates=30, bi_encoder_negatives=2)
 """What is done without a budget: no choice depends on the clock, so the same seed and threads give the same models anywhere."""
 
 CUTS: tuple[tuple[str, float], ...] = (
@@ -50,13 +51,14 @@ CUTS: tuple[tuple[str, float], ...] = (
     ("measured", 200),
     ("cross_encoder_negatives", 4),
     ("bi_encoder_negatives", 2),
-    ("bi_encoder_epochs", 2),
     ("candidates", 15),
+    ("bi_encoder_negatives", 1),
     ("cross_encoder_negatives", 3),
+    ("bi_encoder_epochs", 3),
     ("questions", 0.75),
+    ("bi_encoder_epochs", 2),
     ("bi_encoder_frozen", 0.5),
     ("questions", 0.5),
-    ("bi_encoder_negatives", 1),
     ("questions", 0.35),
     ("questions", 0.25),
     ("fitted", 100),
@@ -148,6 +150,8 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
     rows = answers * (world.question_tokens + (1 + plan.bi_encoder_negatives) * world.passage_tokens)
     scored = questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair
     both = pair / world.scoring + world.passage_tokens / world.encoding  # a candidate that cross-encoder and late interaction read
+    held = min(plan.fitted, HELD_SHARE * questions)
+    mixed = GENERAL_TOKENS + len(SHARES) * (GENERAL_TOKENS + held * plan.candidates * world.passage_tokens)
     measured = min(plan.measured, world.dev) * world.depth * (pair / world.scoring + both)  # the new weights may ask for late interaction
     passes = plan.rounds + 0.5 + plan.cross_encoder_epochs - 1  # one a round by the folds' together; the other half; then all rows
     encoder = _training(world.encoder_training, world.encoder_layers, plan.bi_encoder_frozen)
@@ -158,9 +162,10 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
         "cross-encoder": passes * groups / reranker,
         "score": plan.rounds * scored / world.scoring + later * questions * plan.candidates * world.passage_tokens / world.encoding,
         "bi-encoder": plan.rounds * plan.bi_encoder_epochs * rows / encoder,
-        "weights": min(plan.fitted, HELD_SHARE * questions) * world.depth * both,
+        "mixing": plan.rounds * mixed / world.encoding,
+        "weights": held * world.depth * both,
         "embed": (plan.rounds + world.spaces) * world.passages * world.passage_tokens / world.encoding,
-        "measure": measured + 2 * (plan.rounds + 1) * GENERAL_TOKENS / world.encoding + REST,  # old and new: each round, and at the end
+        "measure": measured + 2 * GENERAL_TOKENS / world.encoding + REST,  # the general questions with old and new
     }
 
 

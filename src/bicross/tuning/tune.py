@@ -13,19 +13,18 @@ from typing import Any
 from bicross import durable
 from bicross.collection.store import Collection, Facts
 from bicross.data.splits import folds, split
-from bicross.evaluation.gate import general_guards
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
 from bicross.records import Query
 from bicross.results import Tuned
 from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
-from bicross.training.surgery import average
 from bicross.tuning.ancestry import Ancestry, ancestry, digest
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
 from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoder, train_rerankers
-from bicross.tuning.measure import at_depth, general_runs, general_sets, side_by_side
+from bicross.tuning.measure import at_depth, side_by_side
+from bicross.tuning.merging import merged
 from bicross.tuning.mined import AUDIT, MINED
 from bicross.tuning.plan import HELD_SHARE, Plan
 from bicross.tuning.promote import model_name, own, promote
@@ -38,7 +37,6 @@ FOLDER = "tuning"  # in the collection
 WEIGHTS = "weights"
 MADE = ("data", "settings", "seed")  # what a promoted run must share with the one asked for: it changed the models itself
 BRIEF = ("questions", "positives", "kinds", "thresholds", "auc", "leak", "without_hard", "without_negatives", "remarks")  # of an audit
-MERGES = (0.75, 0.5)  # shares of the tuned weights that are tried where the tuned encoder forgets
 
 
 def tune(
@@ -95,7 +93,7 @@ def _loop(
         for number in range(1, task.plan.rounds + 1):  # each mines from scratch with the models of the round before
             last = number == task.plan.rounds
             mined = mine(task, number, latest)
-            encoder = _merged(task, number, train_encoder(task, number, mined, encoder))
+            encoder = merged(task, number, latest, train_encoder(task, number, mined, encoder))
             reranker = train_rerankers(task, number, mined) if last else task.reranker
             models = {"encoder": encoder, "reranker": reranker}
             latest = opened.enter_context(run.timed(f"{number}-space", partial(_trial, task, collection, models)))
@@ -123,36 +121,6 @@ def _born(task: Task, origin: Ancestry) -> dict[str, Any]:
     """What `ancestry` reads of a tuned model."""
     seen = sorted(digest(query) for query in (*task.queries, *task.held))
     return {"untuned": {"encoder": origin.encoder, "reranker": origin.reranker}, "seen": seen}
-
-
-def _merged(task: Task, number: int, encoder: Path) -> Path:
-    """The tuned encoder, or its mean with the base where it forgets more of the general questions than the gate allows.
-
-    Linear interpolation with the base (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"); the largest share that does.
-    """
-
-    def choose_share() -> dict[str, Any]:
-        before = general_runs(registry.load_encoder(str(task.encoder)))
-
-        def guarded(model: Path) -> list[dict[str, Any]]:
-            found = general_sets(before, general_runs(registry.load_encoder(str(model))))
-            return [asdict(guard) for guard in general_guards(found, task.settings.gate)]
-
-        share, tried = 1.0, {"1.0": guarded(encoder)}
-        for smaller in MERGES:
-            if all(guard["passed"] for guard in tried[str(share)]):
-                break
-            share = smaller
-            tried[str(share)] = guarded(mixed(share))
-        return {"share": share, "tried": tried}
-
-    def mixed(share: float) -> Path:
-        into = task.run.path(f"{number}-merged-{share}")
-        task.run.once(into.name, lambda: average([encoder, task.encoder], [share, 1 - share], into, {"share": share}))
-        return into
-
-    share = task.run.value(f"{number}-merge", choose_share)["share"]
-    return encoder if share == 1.0 else mixed(share)
 
 
 def _weights(task: Task, trial: OpenCollection, depth: int) -> Weights:
