@@ -1,0 +1,1 @@
+"""Readers and rules of `tools/starter_pairs.py`."""
