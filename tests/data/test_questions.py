@@ -69,6 +69,10 @@ JUDGED = {"q1": {"d1": 2, "d 2": 0}, "q2": {"d1": -1}}
         ("quoted.tsv", '"query-id"\t"corpus-id"\t"score"\n"q1"\t"d1"\t2\n"q1"\t"d 2"\t0\n"q2"\t"d1"\t-1\n'),
         ("floats.csv", "query-id,corpus-id,score\nq1,d1,2.0\nq1,d 2,0.0\nq2,d1,-1.\n"),
         ("qrels.txt", "q1 0 d1 2\nq1\t0\td_2\t0\n\nq2 0 d1 -1\n"),
+        (
+            "judged.jsonl",
+            '{"qid": "q1", "docid": "d1", "rel": 2}\n{"qid": "q1", "docid": "d 2", "rel": 0}\n{"qid": "q2", "docid": "d1", "rel": -1}\n',
+        ),
     ],
 )
 def test_judgements_in_each_format(tmp_path: Path, name: str, text: str) -> None:
@@ -105,6 +109,9 @@ def test_a_folder_stands_for_its_only_judgements(tmp_path: Path) -> None:
         read_qrels(tmp_path)
     (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\td\t1\n")
     assert read_qrels(tmp_path) == {"q": {"d": 1}}
+    (tmp_path / "qrels" / "other.jsonl").write_text('{"query-id": "q", "corpus-id": "e", "score": 1}\n')
+    assert read_qrels(tmp_path) == {"q": {"d": 1}}
+    assert read_qrels(tmp_path / "qrels" / "other.jsonl") == {"q": {"e": 1}}
     (tmp_path / "qrels" / "dev.tsv").write_text("")
     with pytest.raises(InputError, match=r"2 files .*dev\.tsv, .*test\.tsv"):
         read_qrels(tmp_path)

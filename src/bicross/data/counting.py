@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bicross.data import ir_datasets
+from bicross.data.arrow import count_rows
 from bicross.data.files import TEXTS, walk
 from bicross.data.rows import JSONL, TABLES
+from bicross.data.tables import find_table
+from bicross.errors import InputError
 
 _BLOCK = 1 << 20
 
 
 def count_documents(sources: Sequence[Path]) -> int:
-    """An estimate: lines of JSONL and tables, files of folders that are documents. What is of another kind or cannot be read counts 0."""
+    """An estimate: lines of files, rows of tables, files of folders that are documents, what ir_datasets says of its ids.
+
+    What is of another kind or cannot be read counts 0.
+    """
     return sum(map(_count, sources))
 
 
@@ -20,12 +27,16 @@ def _count(source: Path) -> int:
     try:
         if (source / "corpus.jsonl").is_file():
             return _lines(source / "corpus.jsonl")
+        if (name := ir_datasets.dataset_id(source)) is not None:
+            return ir_datasets.count_documents(name)
+        if (table := find_table(source, "documents")) is not None:
+            return count_rows(table)
         if source.is_dir():
             return sum(_is_text(name) for name in walk(source, []))
         if source.suffix.lower() in JSONL + TABLES:
             return _lines(source) if source.is_file() else 0
         return int(source.is_file() and _is_text(source.name))
-    except OSError:
+    except (OSError, InputError):
         return 0
 
 

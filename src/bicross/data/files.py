@@ -13,7 +13,7 @@ from bicross.records import Document, Skip
 
 TEXTS = (".txt", ".md", ".html", ".htm")
 
-_ROWS = frozenset(JSONL + TABLES) - {".json"}  # .json in a folder is mostly configuration
+_ROWS = frozenset((*JSONL, *TABLES, ".parquet")) - {".json"}  # .json in a folder is mostly configuration
 _OTHER_DOCUMENTS = frozenset(
     (".pdf", ".doc", ".docx", ".odt", ".rtf", ".epub", ".ppt", ".pptx", ".xls", ".xlsx", ".rst", ".tex", ".markdown")
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from bicross.data import ir_datasets
+from bicross.data.arrow import read_tables
 from bicross.data.lines import Refused, encoding_of, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
+from bicross.data.tables import find_table
 from bicross.errors import InputError
 from bicross.records import Qrels, Query, Skip
 
@@ -21,16 +25,13 @@ _SHAPES = "a table with the header query-id, corpus-id, score (tabs or commas), 
 
 
 def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
-    """Queries of a BEIR folder, a JSONL, CSV or TSV file with id and text columns, or lines `id<TAB>text`; and what was left out.
+    """Queries of a BEIR folder, a file or table (`find_table`) with id and text columns, lines `id<TAB>text`, or `ir_datasets:` and an id.
 
-    Columns besides id and text go to `meta`. Of an id that comes twice the first is kept.
+    What was left out comes with them. Columns besides id and text go to `meta`. Of an id that comes twice the first is kept.
 
     Raises:
         InputError: the path does not exist, has no id or text column, or holds no query.
     """
-    if path.is_dir():
-        path = path / "queries.jsonl"
-    require_file(path, "a file of queries, or a BEIR folder with queries.jsonl")
     queries: dict[str, Query] = {}
     skips: list[Skip] = []
     for row in _query_rows(path):
@@ -55,7 +56,7 @@ def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Judgements of a table with a header (BEIR's TSV, or CSV), of TREC lines, or of a BEIR folder that has one file of them.
+    """Judgements of a file or table with the columns of BEIR's, of TREC lines, of a folder that has one of them, or of an ir_datasets id.
 
     Grades are whole numbers, kept as they are; 0 and below (which TREC uses for spam) is judged and not relevant. A pair may be
     repeated with the same grade.
@@ -63,11 +64,10 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     Raises:
         InputError: the path does not exist, a row is not a judgement, a pair has two grades, or there is none; file and line are named.
     """
-    path = _qrels_file(path)
     qrels: dict[str, dict[str, int]] = {}
     for place, query_id, doc_id, grade in _judgements(path):
         try:
-            query_id, doc_id, value = identifier(query_id), identifier(doc_id), _whole(grade)
+            query_id, doc_id, value = identifier(query_id), identifier(doc_id), _whole(str(grade))
         except Refused as error:
             raise InputError(f"{place} is not a judgement: {error}.") from error
         known = qrels.setdefault(query_id, {}).setdefault(doc_id, value)
@@ -91,7 +91,14 @@ def _whole(grade: str) -> int:
     return int(found[1])
 
 
-def _query_rows(path: Path) -> Iterator[Row | Skip]:
+def _query_rows(path: Path) -> Iterable[Row | Skip]:
+    if (name := ir_datasets.dataset_id(path)) is not None:
+        return ir_datasets.query_rows(name)
+    in_folder = path / "queries.jsonl"
+    if not in_folder.is_file() and (table := find_table(path, "queries")) is not None:
+        return read_tables(table)
+    path = in_folder if path.is_dir() else path
+    require_file(path, "a file of queries, a BEIR folder with queries.jsonl, or a folder with a table of queries")
     if path.suffix.lower() in JSONL:
         return read_rows(path)
     head = _head(path)
@@ -133,27 +140,53 @@ def _qrels_file(path: Path) -> Path:
     if not path.is_dir():
         require_file(path, f"a file of judgements: {_SHAPES}")
         return path
-    files = sorted((path / "qrels" if (path / "qrels").is_dir() else path).glob("*.tsv"))
+    files = _beir_files(path)
     if len(files) != 1:
         found = ", ".join(str(file) for file in files) or "none"
         raise InputError(f"{path} has {len(files)} files of judgements ({found}), expected one. Name the file itself.")
     return files[0]
 
 
-def _judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
+def _judgements(path: Path) -> Iterator[tuple[str, Any, Any, Any]]:
     """Place, query id, document id and grade of each row."""
+    if (name := ir_datasets.dataset_id(path)) is not None:
+        yield from ir_datasets.judgements(name)
+        return
+    if not _beir_files(path) and (table := find_table(path, "judgements")) is not None:
+        yield from _judged_rows(read_tables(table))
+        return
+    path = _qrels_file(path)
+    if path.suffix.lower() in JSONL:
+        yield from _judged_rows(read_rows(path))
+        return
     head = _head(path)
     cells = dict.fromkeys(cell.strip().strip('"') for cell in head.split("\t" if "\t" in head else ","))
     of_query, of_document, of_grade = (column(cells, None, usual) for usual in (_QUERY_COLUMNS, _DOCUMENT_COLUMNS, _GRADE_COLUMNS))
     if of_query is not None and of_document is not None and of_grade is not None:
-        for row in _table(path, head):
-            if isinstance(row, Skip):
-                raise InputError(f"{row.id} is not a judgement: {row.reason}.")
-            yield row.place, row.fields[of_query], row.fields[of_document], row.fields[of_grade]
+        yield from _judged_rows(_table(path, head))
     elif len(head.split()) == 4:
         yield from _trec_judgements(path)
     else:
         raise InputError(f"{path} begins with {head.strip()[:200]!r}; expected {_SHAPES}.")
+
+
+def _beir_files(path: Path) -> list[Path]:
+    """The files of judgements in a BEIR folder; JSONL where there is no TSV."""
+    folder = path / "qrels" if (path / "qrels").is_dir() else path
+    return sorted(folder.glob("*.tsv")) or (sorted(folder.glob("*.jsonl")) if folder.name == "qrels" else [])
+
+
+def _judged_rows(rows: Iterable[Row | Skip]) -> Iterator[tuple[str, Any, Any, Any]]:
+    for row in rows:
+        if isinstance(row, Skip):
+            raise InputError(f"{row.id} is not a judgement: {row.reason}.")
+        values = []
+        for what, usual in (("query id", _QUERY_COLUMNS), ("document id", _DOCUMENT_COLUMNS), ("grade", _GRADE_COLUMNS)):
+            name = column(row.fields, None, usual)
+            if name is None:
+                raise InputError(f"{missing(row.place, row.fields, what, None, usual)}. Rename a column.")
+            values.append(row.fields[name])
+        yield row.place, values[0], values[1], values[2]
 
 
 def _trec_judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:

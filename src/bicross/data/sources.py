@@ -1,13 +1,16 @@
-"""Documents, one at a time, from whatever the user names: a BEIR folder, a JSONL or CSV file, a file, a folder of files."""
+"""Documents, one at a time, from whatever the user names: a BEIR folder, rows of a file, a saved dataset, a file, a folder of files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from bicross.data import ir_datasets
+from bicross.data.arrow import read_tables
 from bicross.data.files import TEXTS, read_file, read_folder
 from bicross.data.lines import Refused
 from bicross.data.rows import JSONL, TABLES, NoColumn, Row, column, content, identifier, missing, read_rows
+from bicross.data.tables import TABLE_FILES, find_table
 from bicross.errors import InputError
 from bicross.records import Document, Skip
 from bicross.settings import ColumnSettings
@@ -16,15 +19,16 @@ _USUAL = ColumnSettings()
 _IDS = ("_id", "id", "doc_id", "docid", "doc-id")
 _TEXTS = ("text", "content", "body", "contents", "passage")
 _TITLES = ("title", "heading", "name")
-_KINDS = f"a folder, or a file that ends in {', '.join(TEXTS + JSONL + TABLES)}"
+_KINDS = f"a folder, a file that ends in {', '.join(TEXTS + JSONL + TABLES + TABLE_FILES)}, or {ir_datasets.PREFIX}ID"
 Reader = Callable[[], Iterator[Document | Skip]]
 
 
 def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) -> Iterator[Document | Skip]:
     """Documents of all sources in their order, and a Skip for each row or file that is not one.
 
-    A source is a BEIR folder (it has corpus.jsonl), a JSONL, CSV or TSV file, a .txt, .md or .html file, or a folder of such
-    files, searched recursively in the order of names. Title and text keep their characters exactly, so that offsets hold; the
+    A source is a BEIR folder (it has corpus.jsonl), a JSONL, CSV, TSV, Parquet or Arrow file, a table in a folder (`find_table`),
+    a .txt, .md or .html file, a folder of such files, searched recursively in the order of names, or `ir_datasets:` and an id.
+    Title and text keep their characters exactly, so that offsets hold; the
     text of an HTML page is what was extracted. A row with a title and no text has its title for text. All columns but id, title
     and text go to `meta`. A file's id is its path below the source, with /. Of an id that comes twice the first is kept.
     Memory holds one document and the ids seen.
@@ -44,18 +48,22 @@ def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) ->
 
 
 def _reader(source: Path, columns: ColumnSettings) -> Reader:
+    if (name := ir_datasets.dataset_id(source)) is not None:
+        return lambda: _from_rows(ir_datasets.document_rows(name), columns)
     try:
-        source.stat()
         corpus = source / "corpus.jsonl"
         is_beir = corpus.is_file()
+        if not is_beir and (table := find_table(source, "documents")) is not None:
+            return lambda: _from_rows(read_tables(table), columns)
+        source.stat()
     except FileNotFoundError as error:
         raise InputError(f"{source} does not exist; expected {_KINDS}.") from error
     except OSError as error:
         raise InputError(f"{source} cannot be read ({error.strerror}); expected {_KINDS}.") from error
     if source.is_dir():
-        return (lambda: _from_rows(corpus, columns)) if is_beir else (lambda: read_folder(source))
+        return (lambda: _from_rows(read_rows(corpus), columns)) if is_beir else (lambda: read_folder(source))
     if source.is_file() and source.suffix.lower() in JSONL + TABLES:
-        return lambda: _from_rows(source, columns)
+        return lambda: _from_rows(read_rows(source), columns)
     if source.is_file() and source.suffix.lower() in TEXTS:
         return lambda: iter((read_file(source, source.name),))
     raise InputError(f"{source} is not a kind of source that is read; expected {_KINDS}.")
@@ -90,9 +98,9 @@ def _without_repeats(readers: Sequence[tuple[Path, Reader]]) -> Iterator[Documen
             yield item
 
 
-def _from_rows(path: Path, columns: ColumnSettings) -> Iterator[Document | Skip]:
+def _from_rows(rows: Iterable[Row | Skip], columns: ColumnSettings) -> Iterator[Document | Skip]:
     first = True
-    for row in read_rows(path):
+    for row in rows:
         if isinstance(row, Skip):
             yield row
             continue
