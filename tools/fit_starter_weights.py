@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from bicross import durable, pipeline
 from bicross.cli.progress import bar
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
+from bicross.evaluation.calibration import Pair
+from bicross.evaluation.calibration import fit as fit_calibration
 from bicross.evaluation.metrics import means, per_query
-from bicross.records import Document, Qrels, Query, Ranking, Run
+from bicross.records import Calibration, Document, Qrels, Query, Ranking, Run
 from bicross.searchers.combination import FEATURES, Table, features, fit
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -122,22 +123,21 @@ def fit_even(
     return np.array([weights[name] for name in FEATURES]) * mask
 
 
-def calibrate(scored: dict[str, list[Candidates]]) -> tuple[float, float]:
-    """(scale, offset) of the logistic function that turns logits into probabilities (Platt 1999)."""
+def calibrate(scored: dict[str, list[Candidates]], used: tuple[str, ...]) -> Calibration:
+    """What turns the scores of a candidate into a probability, all sets alike, from the scorers that a search asks."""
     pairs = [
-        (hit.stages["rerank"].score, float(grade > 0))
-        for found in scored.values()
-        for ranking, grades in found
+        Pair(
+            f"{name} {row}",
+            row % FOLDS,
+            {stage: hit.stages[stage].score for stage in ("lexical", "dense", *used) if stage in hit.stages},
+            bool(grade > 0),
+            True,
+        )
+        for name, found in scored.items()
+        for row, (ranking, grades) in enumerate(found)
         for hit, grade in zip(ranking, grades, strict=True)
     ]
-    logits, labels = np.array(pairs).T
-
-    def loss(parameters: NDArray[np.float64]) -> float:
-        margin = parameters[0] * logits + parameters[1]
-        return float(np.mean(np.logaddexp(0, margin) - labels * margin))
-
-    scale, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
-    return round(float(scale), 4), round(float(offset), 4)
+    return fit_calibration(pairs)
 
 
 def report(label: str, values: dict[str, float]) -> None:
@@ -181,7 +181,7 @@ def main() -> None:
         "fusion": {"lexical": lexical, "dense": 1.0},
         "combination": dict(zip(FEATURES, weights.round(3).tolist(), strict=True)),
         "depth": READ,
-        "calibration": calibrate(scored),
+        "calibration": {"both": asdict(calibrate(scored, used))},
     }
     durable.write_file(HERE / "reranker" / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
     print(json.dumps(notes))

@@ -18,13 +18,14 @@ from bicross.models.names import located
 from bicross.protocols import Corpus, Scorer, Searcher
 from bicross.records import Hit, Query, Ranking, Space
 from bicross.results import Answer, Answers
+from bicross.searchers.calibrated import CalibratedSearcher
 from bicross.searchers.dense import DenseSearcher
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.lexical import LexicalSearcher
 from bicross.searchers.reranked import RerankedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
-from bicross.settings import SearchSettings
+from bicross.settings import SearchSettings, StageName
 
 T = TypeVar("T")
 
@@ -68,11 +69,14 @@ class OpenCollection:
         self._late = Once(lambda: registry.load_late_interaction(self.encoder()))
 
     def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
-        """Answer questions: recall, then rerank the best `depth` candidates.
+        """Answer questions: recall, then rerank the best `depth` candidates. Hits below `min_probability` are left out, and so are those
+        without a probability; a question whose hits are all left out is not answerable.
 
         Raises:
-            InputError: a question is empty. SpaceMismatch: the encoder is not the one that made the vectors.
+            InputError: a question is empty, or a probability is asked for of a kind of search that was not calibrated.
+            SpaceMismatch: the encoder is not the one that made the vectors.
         """
+        self._check_calibrated(settings)
         texts = [questions] if isinstance(questions, str) else list(questions)
         for text in texts:
             if not text.strip():
@@ -82,14 +86,23 @@ class OpenCollection:
         queries = [Query(str(number), text) for number, text in enumerate(texts)]
         stopwatch = Stopwatch()
         found = self.rank(queries, self.all_candidates(settings), stopwatch)
+        shown = {query: _probable(ranking, settings.min_probability)[: settings.k] for query, ranking in found.items()}
         with self.view.snapshot():
-            titles = self.view.titles({hit.doc_id for ranking in found.values() for hit in ranking[: settings.k]})
+            titles = self.view.titles({hit.doc_id for ranking in shown.values() for hit in ranking})
         cut = self._cut()
         answers = [
-            Answer(query.text, found[query.id][: settings.k], titles, sum(map(_was_read, found[query.id])), query.text in cut)
-            for query in queries
+            Answer(query.text, shown[query.id], titles, sum(map(_was_read, all_of)), query.text in cut, _highest(all_of))
+            for query, all_of in ((query, found[query.id]) for query in queries)
         ]
         return Answers(tuple(answers), stopwatch.seconds)
+
+    def _check_calibrated(self, settings: SearchSettings) -> None:
+        kind = self.kind(settings)
+        if settings.min_probability is not None and kind not in self.weights.calibration:
+            raise InputError(
+                f"A probability of {settings.min_probability:g} is asked for, and {kind} search of {self.path} gives none: it was not "
+                f"calibrated. Run: bicross calibrate {self.path} --queries QUERIES --qrels QRELS"
+            )
 
     def all_candidates(self, settings: SearchSettings) -> SearchSettings:
         """The same search, but with every candidate that was reranked among its hits."""
@@ -112,7 +125,16 @@ class OpenCollection:
         return self.weights.depth if settings.depth == "auto" else settings.depth
 
     def searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
-        """The Searcher that the settings name, over this collection."""
+        """The Searcher that the settings name, over this collection; its hits have probabilities where it was calibrated."""
+        calibration = self.weights.calibration.get(self.kind(settings))
+        plain = self._searcher(settings, stopwatch)
+        return CalibratedSearcher(plain, calibration) if calibration else plain
+
+    def kind(self, settings: SearchSettings) -> StageName:
+        """The kind of search that the settings come to: "both" without a candidate to rerank is "fused"."""
+        return settings.stage if settings.stage != "both" or self.depth(settings) else "fused"
+
+    def _searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
         lexical = LexicalSearcher(self.corpus, stopwatch)
         if settings.stage == "lexical":
             return lexical
@@ -124,7 +146,7 @@ class OpenCollection:
         fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
         if not depth:
             return fused
-        return RerankedSearcher(fused, scorers, self.corpus, self.weights.combination, depth, self.weights.calibration, stopwatch)
+        return RerankedSearcher(fused, scorers, self.corpus, self.weights.combination, depth, stopwatch)
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +184,15 @@ class OpenCollection:
                 cut |= set(texts)
                 del texts[:]
         return cut
+
+
+def _probable(ranking: Ranking, least: float | None) -> Ranking:
+    """The hits that are relevant with at least this probability."""
+    return ranking if least is None else tuple(hit for hit in ranking if hit.probability is not None and hit.probability >= least)
+
+
+def _highest(ranking: Ranking) -> float | None:
+    return max((hit.probability for hit in ranking if hit.probability is not None), default=None)
 
 
 def _was_read(hit: Hit) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +65,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document found. `score` orders the ranking; `probability` is the reranker's, in [0, 1]; `stages` explains."""
+    """A document found. `score` orders the ranking; `probability` is that of being relevant, in [0, 1], by a fitted Calibration; `stages`
+    explains."""
 
     doc_id: str
     score: float
@@ -74,6 +77,59 @@ class Hit:
 
 Ranking = tuple[Hit, ...]
 """Hits, best first. Equal scores stand in the order of their ids (`vectors.best_first`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one stage's score adds to a logit: `slope` times the score, never less than `absent`, which is added where the stage did not
+    find the document; a stage without `absent` must have scored it."""
+
+    slope: float
+    absent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What turns the scores of a hit into the probability that it is relevant, whatever other hits there are: the logistic function of
+    `offset` and the terms of its scores, or, where there are `knots` (logit, probability), the line through them, flat beyond its ends.
+
+    BM25 counts as log(1 + score), because it has no upper end.
+    """
+
+    offset: float
+    terms: Mapping[str, Term]
+    knots: tuple[tuple[float, float], ...] = ()
+
+    def logit(self, scores: Mapping[str, float]) -> float | None:
+        """Of the scores by stage; None where one is missing that must be there."""
+        value = self.offset
+        for name, term in self.terms.items():
+            if name in scores:
+                added = term.slope * read_score(name, scores[name])
+                value += added if term.absent is None else max(term.absent, added)
+            elif term.absent is None:
+                return None
+            else:
+                value += term.absent
+        return value
+
+    def probability(self, scores: Mapping[str, float]) -> float | None:
+        """In [0, 1], of the scores by stage; None where one is missing that must be there."""
+        logit = self.logit(scores)
+        if logit is None:
+            return None
+        if not self.knots:
+            return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
+        place = bisect_right(self.knots, logit, key=lambda knot: knot[0])
+        if place in (0, len(self.knots)):
+            return self.knots[max(0, place - 1)][1]
+        (left, low), (right, high) = self.knots[place - 1 : place + 1]
+        return low + (high - low) * (logit - left) / (right - left)
+
+
+def read_score(stage: str, score: float) -> float:
+    """A stage's score as a Calibration reads it."""
+    return math.log1p(max(0.0, score)) if stage == "lexical" else score
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,17 +31,26 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`search`, one question: its hits, best first, how many candidates were read again, and whether it was longer than a model."""
+    """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, and the
+    highest probability of any hit found, shown or not.
+    """
 
     text: str
     hits: Ranking
     titles: Mapping[str, str]
     reranked: int
     truncated: bool = False
+    probability: float | None = None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether a hit is left."""
+        return bool(self.hits)
 
     def as_json(self) -> dict[str, Any]:
         """The question with its hits, as `search --json` prints it."""
-        return {"text": self.text, "reranked": self.reranked, "truncated": self.truncated, "hits": [self._hit(hit) for hit in self.hits]}
+        facts = {"text": self.text, "answerable": self.answerable, "probability": self.probability, "reranked": self.reranked}
+        return {**facts, "truncated": self.truncated, "hits": [self._hit(hit) for hit in self.hits]}
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
         passage = hit.passage and {"text": hit.passage.text, "start": hit.passage.start, "end": hit.passage.end}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -42,9 +41,8 @@ def reranked(
     depth: int,
     weights: Mapping[str, float],
     scorers: Mapping[str, Scorer] | None = None,
-    calibration: tuple[float, float] = (1.0, 0.0),
 ) -> RerankedSearcher:
-    return RerankedSearcher(fused(view), scorers or {"rerank": HashedScorer()}, view, weights, depth, calibration, Stopwatch())
+    return RerankedSearcher(fused(view), scorers or {"rerank": HashedScorer()}, view, weights, depth, Stopwatch())
 
 
 class TestRerankedSearcher(SearcherConformance):
@@ -84,7 +82,7 @@ def test_depth_candidates_are_read_and_the_others_follow_in_their_old_order(
         assert by_noise == sorted(by_noise, reverse=True)
         assert [hit.stages["rerank"].rank for hit in new[:depth]] == list(range(1, len(by_noise) + 1))
         assert [hit.score for hit in new] == sorted((hit.score for hit in new), reverse=True)
-        assert all("rerank" not in hit.stages and hit.probability is None for hit in new[depth:])
+        assert all("rerank" not in hit.stages for hit in new[depth:])
         assert all(hit.stages["fused"] == other.stages["fused"] for hit in new for other in old if hit.doc_id == other.doc_id)
 
 
@@ -107,19 +105,6 @@ def test_the_score_is_the_combination_of_the_stages(view: View) -> None:
     weights = {"lexical": 0.5, "dense": 0.25, "rank": 1.0, "rerank": 2.0}
     for ranking in reranked(view, 9, weights).search(QUERIES, 9).values():
         assert [hit.score for hit in ranking] == pytest.approx(combine(ranking, weights).tolist())
-
-
-def test_a_probability_is_the_calibrated_logit(view: View) -> None:
-    for ranking in reranked(view, 9, BOTH, calibration=(3.0, -1.0)).search(QUERIES, 9).values():
-        for hit in ranking:
-            logit = 3 * hit.stages["rerank"].score - 1
-            assert hit.probability == pytest.approx(1 / (1 + math.exp(-logit)))
-
-
-def test_a_probability_of_a_huge_logit_stays_in_range(view: View) -> None:
-    for scale in (1e6, -1e6):
-        for ranking in reranked(view, 9, BOTH, calibration=(scale, 0.0)).search(QUERIES, 9).values():
-            assert all(hit.probability is not None and 0 <= hit.probability <= 1 for hit in ranking)
 
 
 def test_a_scorer_without_weight_changes_nothing(view: View, recalled: Mapping[str, Ranking]) -> None:

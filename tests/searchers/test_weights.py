@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
+import pytest
+
+from bicross.records import Calibration, Term
 from bicross.searchers.weights import Weights
 
 
@@ -12,14 +16,23 @@ def test_of_an_unknown_pair_both_searches_count_alike_and_the_reranker_as_much_a
     assert weights == Weights()
     assert weights.fusion == {"lexical": 1.0, "dense": 1.0}
     assert weights.combination == {"rank": 1.0, "rerank": 1.0}
-    assert (weights.depth, weights.calibration) == (20, (1.0, 0.0))
+    assert weights.depth == 20
+    assert weights.calibration == {"both": Calibration(0.0, {"rerank": Term(1.0)})}  # the logit as it is
 
 
 def test_through_json_and_back() -> None:
-    weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, (1.7, -0.4))
+    curved = Calibration(-1.5, {"dense": Term(3.0, -0.2), "rerank": Term(0.5)}, ((-2.0, 0.1), (1.0, 0.8)))
+    calibration = {"both": curved, "lexical": Calibration(-0.4, {"lexical": Term(1.7, 0.0)})}
+    weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, calibration)
     assert Weights.of(json.loads(json.dumps(weights.as_json()))) == weights
 
 
 def test_what_is_not_stored_is_the_default_and_other_notes_are_left_aside() -> None:
     weights = Weights.of({"depth": 7, "encoder": "some/encoder", "made": "yesterday"})
     assert weights == Weights(depth=7)
+
+
+def test_the_scale_and_offset_of_older_weights_still_say_the_same() -> None:
+    old = Weights.of({"calibration": [3.0, -1.0]}).calibration
+    assert old == {"both": Calibration(-1.0, {"rerank": Term(3.0)})}
+    assert old["both"].probability({"rerank": 0.5, "dense": 0.9}) == pytest.approx(1 / (1 + math.exp(-0.5)))

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from bicross.errors import InputError
+from bicross.evaluation.calibration import fit as fit_calibration
+from bicross.evaluation.calibration import pairs_of
 from bicross.protocols import Searcher
-from bicross.records import Hit, Query, Ranking, Stage
+from bicross.records import Calibration, Hit, Query, Ranking, Stage, Term
 from bicross.searchers.weights import Weights
 from bicross.tuning import weights
-from bicross.tuning.weights import LEXICAL, Combined, Known, calibration, combination, cross_fitted, joined, lexical_weight
+from bicross.tuning.weights import LEXICAL, Combined, Known, calibrations, combination, cross_fitted, joined, lexical_weight
 from bicross.vectors import best_first
 
 Grades = dict[str, dict[str, int]]
@@ -179,29 +181,19 @@ def test_a_question_has_no_part_in_anything_that_orders_its_answers(monkeypatch:
         cross_fitted(searched("lexical", {}), searched("dense", {}), read, queries[:4], qrels, 8)
 
 
-@pytest.mark.parametrize(("scale", "offset", "unit"), [(2.0, -1.0, 1.0), (0.5, 1.0, 4.0), (30.0, -2.0, 0.05)])
-def test_calibration_finds_the_planted_logistic(scale: float, offset: float, unit: float) -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, unit, 6000)
-    labels = rng.random(6000) < 1 / (1 + np.exp(-(scale * logits + offset)))
-    hits = {"q": [Hit(str(place), 0.0, None, {"rerank": Stage(0, float(logit))}) for place, logit in enumerate(logits)]}
-    found = calibration(hits, {"q": {str(place): int(label) for place, label in enumerate(labels)}})
-    assert found == (pytest.approx(scale, rel=0.08), pytest.approx(offset, abs=0.15))
-
-
-def test_calibration_stays_finite_where_all_is_told_apart() -> None:
-    """Three answers at 5 and seven others at -5 leave no doubt; Platt's targets are 4/5 and 1/9, and the logistic goes through both."""
-    hits = {"q": [Hit(str(place), 0.0, None, {"rerank": Stage(0, 5.0 if place < 3 else -5.0)}) for place in range(10)]}
-    found = calibration(hits, {"q": {str(place): 1 for place in range(3)}})
-    high, low = np.log(4), -np.log(8)
-    assert found == (pytest.approx((high - low) / 10, abs=0.001), pytest.approx((high + low) / 2, abs=0.001))
-
-
-def test_nothing_to_calibrate() -> None:
-    hits = {"q": [Hit("a", 0.0, None, {"rerank": Stage(0, 1.0)}), Hit("b", 0.0, None, {})]}
-    assert calibration(hits, {"q": {"x": 1}}) == calibration({}, {}) == (1.0, 0.0)
+def test_each_kind_of_search_is_calibrated_by_the_scores_that_it_has() -> None:
+    """Only scorers with a weight count, and only the hits that are shown: here the ten best by the weights, whose answers lie apart."""
+    scores, qrels = world(40, {"lexical": 0.5, "dense": 1.0, "late": 3.0, "rerank": 3.0})
+    dense = searched("dense", scores["dense"]).rankings
+    found = calibrations(fused(scores), {"dense": 0.5, "rerank": 1.0, "late": 0.0}, {"dense": dense, "lexical": {}}, qrels)
+    assert {kind: set(curve.terms) for kind, curve in found.items()} == {"both": {"lexical", "dense", "rerank"}, "dense": {"dense"}}
+    assert found["both"].terms["rerank"].slope > found["both"].terms["dense"].slope
+    shown = {query: ranking[:10] for query, ranking in dense.items()}
+    again = fit_calibration(pairs_of(shown, qrels, {query: place % weights.FOLDS for place, query in enumerate(sorted(qrels))}))
+    assert found["dense"] == again
 
 
 def test_joined_is_what_a_collection_reads_back() -> None:
-    found = joined(Weights(), 0.35, {"dense": 1.0, "rerank": 0.5}, 30, (2.0, -1.0))
-    assert Weights.of(found.as_json()) == found == Weights({"lexical": 0.35, "dense": 1.0}, {"dense": 1.0, "rerank": 0.5}, 30, (2.0, -1.0))
+    calibrated = {"dense": Calibration(-1.0, {"dense": Term(2.0, 0.5)})}
+    found = joined(Weights(), 0.35, {"dense": 1.0, "rerank": 0.5}, 30, calibrated)
+    assert Weights.of(found.as_json()) == found == Weights({"lexical": 0.35, "dense": 1.0}, {"dense": 1.0, "rerank": 0.5}, 30, calibrated)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,8 +17,7 @@ STEP = 1.0  # how far below the last reranked hit the first one that was not rer
 class RerankedSearcher:
     """A Searcher that holds a Searcher.
 
-    `scorers` are named like the features of the combination ("late", "rerank"); `calibration` is (scale, offset) of the
-    logit that turns the cross-encoder's score into a probability (Platt 1999).
+    `scorers` are named like the features of the combination ("late", "rerank").
     """
 
     def __init__(
@@ -29,11 +27,10 @@ class RerankedSearcher:
         corpus: Corpus,
         weights: Mapping[str, float],
         depth: int,
-        calibration: tuple[float, float],
         stopwatch: Stopwatch,
     ) -> None:
         self._first, self._scorers, self._corpus = first, scorers, corpus
-        self._weights, self._depth, self._calibration, self._stopwatch = weights, depth, calibration, stopwatch
+        self._weights, self._depth, self._stopwatch = weights, depth, stopwatch
 
     def search(self, queries: Sequence[Query], k: int) -> Mapping[str, Ranking]:
         """The k best documents of each query: `depth` candidates in their new order, then the others in their old one."""
@@ -59,17 +56,9 @@ class RerankedSearcher:
 
     def _order(self, candidates: list[Hit], rest: Ranking) -> Ranking:
         finals = combine(candidates, self._weights).tolist() if candidates else []
-        ranked = best_first(
-            replace(hit, score=score, probability=self._probability(hit)) for hit, score in zip(candidates, finals, strict=True)
-        )
+        ranked = best_first(replace(hit, score=score) for hit, score in zip(candidates, finals, strict=True))
         floor = ranked[-1].score if ranked else 0.0
         return ranked + tuple(replace(hit, score=floor - STEP * place) for place, hit in enumerate(rest, start=1))
-
-    def _probability(self, hit: Hit) -> float | None:
-        if "rerank" not in hit.stages:
-            return None
-        scale, offset = self._calibration
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, scale * hit.stages["rerank"].score + offset))))
 
 
 def _placed(name: str, hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:

@@ -6,26 +6,44 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bicross.records import Calibration, Term
+
+AS_IT_IS = Calibration(0.0, {"rerank": Term(1.0)})
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights of the rank fusion and of the final combination; how many candidates are reranked; logit to probability.
+    """Weights of the rank fusion and of the final combination; how many candidates are reranked; scores to probabilities.
 
     The defaults are for a pair of models of which nothing is known: lexical and dense alike, the reranker as much as the
-    order it was given. `calibration` is (scale, offset); (1, 0) reads the logit as it is.
+    order it was given, its logit read as it is. `calibration` has one Calibration for each kind of search ("both", "fused", "dense",
+    "lexical") that was calibrated; the hits of the others have no probability.
     """
 
     fusion: Mapping[str, float] = field(default_factory=lambda: {"lexical": 1.0, "dense": 1.0})
     combination: Mapping[str, float] = field(default_factory=lambda: {"rank": 1.0, "rerank": 1.0})
     depth: int = 20
-    calibration: tuple[float, float] = (1.0, 0.0)
+    calibration: Mapping[str, Calibration] = field(default_factory=lambda: {"both": AS_IT_IS})
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Weights:
         """From JSON; what is not there is the default."""
         known = {name: stored[name] for name in ("fusion", "combination", "depth") if name in stored}
-        return cls(**known, calibration=tuple(stored.get("calibration", (1.0, 0.0))))
+        return cls(**known, **({"calibration": _calibration(stored["calibration"])} if "calibration" in stored else {}))
 
     def as_json(self) -> dict[str, Any]:
         """As `of` reads it."""
         return asdict(self)
+
+
+def _calibration(stored: Any) -> dict[str, Calibration]:
+    """By kind of search. It used to be (scale, offset) of the cross-encoder's logit, and such weights are still about."""
+    if not isinstance(stored, Mapping):
+        scale, offset = stored
+        return {"both": Calibration(offset, {"rerank": Term(scale)})}
+    return {stage: _curve(curve) for stage, curve in stored.items()}
+
+
+def _curve(stored: Mapping[str, Any]) -> Calibration:
+    terms = {name: Term(**term) for name, term in stored["terms"].items()}
+    return Calibration(stored["offset"], terms, tuple((logit, probability) for logit, probability in stored["knots"]))

@@ -10,9 +10,10 @@ from typing import Any
 from bicross import asking
 from bicross.opened import OpenCollection
 from bicross.records import Qrels, Query, Ranking, Run
+from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
-from bicross.tuning.weights import Known, calibration, candidates_of, combination, cross_fitted, joined, lexical_weight
+from bicross.tuning.weights import SHOWN, Known, calibrations, candidates_of, combination, cross_fitted, joined, lexical_weight
 
 Progress = Callable[[str, int, int], None]
 RECALLED = 100
@@ -60,7 +61,12 @@ class _Searched:
         weight = lexical_weight(self._lexical, self._dense, self._queries, self._qrels)
         candidates = {query: candidates_of(ranking, self._depth) for query, ranking in self._read(weight).items()}
         combined = combination(candidates, self._qrels)
-        calibrated = calibration(candidates, self._qrels)
+        fused = FusedSearcher({"lexical": self._lexical, "dense": self._dense}, {"lexical": weight, "dense": 1.0})
+        recalled = {
+            kind: searcher.search(self._queries, SHOWN)
+            for kind, searcher in (("fused", fused), ("dense", self._dense), ("lexical", self._lexical))
+        }
+        calibrated = calibrations(candidates, combined.weights, recalled, self._qrels)
         weights = joined(self._collection.weights, weight, combined.weights, self._depth, calibrated)
         return {"weights": weights.as_json(), "quality": combined.quality, "taken": combined.taken, "questions": len(self._queries)}
 

@@ -8,21 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from bicross.errors import InputError
+from bicross.evaluation.calibration import fit as fit_calibration
+from bicross.evaluation.calibration import pairs_of
 from bicross.evaluation.metrics import per_query
 from bicross.protocols import Searcher
-from bicross.records import Hit, Query, Ranking, Run
+from bicross.records import Calibration, Hit, Query, Ranking, Run
 from bicross.searchers.combination import FEATURES, Table, features, fit
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.weights import Weights
+from bicross.settings import SearchSettings
 
 LEXICAL = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # weights of lexical beside 1 for dense
 FOLDS = 5  # the choice of scorers is judged on questions that the weights were not fitted to
 WORTH = 0.002  # nDCG@10: a scorer that brings less is left out, for each costs a search as much time as all the rest
+SHOWN = SearchSettings().k  # hits of a question whose probabilities people read
 RECALL = ("lexical", "dense", "rank")
-USED = ((*RECALL,), (*RECALL, "late"), (*RECALL, "rerank"), (*RECALL, "late", "rerank"))
+SCORERS = ("late", "rerank")
+USED = ((*RECALL,), (*RECALL, "late"), (*RECALL, "rerank"), (*RECALL, *SCORERS))
 Numbers = NDArray[np.float64]
 
 
@@ -113,36 +117,31 @@ def candidates_of(ranking: Ranking, depth: int) -> list[Hit]:
     return sorted(ranking[:depth], key=lambda hit: hit.stages["fused"].rank)
 
 
-def calibration(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Mapping[str, int]]) -> tuple[float, float]:
-    """(scale, offset) of the logistic function that turns the cross-encoder's logits into probabilities.
+def calibrations(
+    candidates: Mapping[str, Sequence[Hit]],
+    weights: Mapping[str, float],
+    recalled: Mapping[str, Mapping[str, Ranking]],
+    qrels: Mapping[str, Mapping[str, int]],
+) -> dict[str, Calibration]:
+    """A Calibration for each kind of search, of the SHOWN hits that it has in front for each question (`evaluation.calibration.fit`).
 
-    Platt, "Probabilistic outputs for support vector machines", 1999, with his targets, which keep the scale finite where the logits
-    part answers from all else.
+    Args:
+        candidates: of each question those that every scorer has read; "both" search puts them in order with these `weights`.
+        recalled: the rankings of the other kinds of search, by name.
     """
-    pairs = [
-        (hit.stages["rerank"].score, float(qrels[query].get(hit.doc_id, 0) > 0))
-        for query, hits in candidates.items()
-        for hit in hits
-        if "rerank" in hit.stages
-    ]
-    logits, labels = np.array(pairs, dtype=np.float64).reshape(-1, 2).T  # both (pairs,)
-    answers, others = labels.sum(), (1 - labels).sum()
-    if not (answers and others):
-        return 1.0, 0.0  # nothing to tell apart
-    targets = np.where(labels > 0, (answers + 1) / (answers + 2), 1 / (others + 2))  # (pairs,)
-
-    def loss(parameters: Numbers) -> float:
-        margin = parameters[0] * logits + parameters[1]  # (pairs,)
-        return float(np.mean(np.logaddexp(0, margin) - targets * margin))
-
-    scale, offset = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
-    return round(float(scale), 4), round(float(offset), 4)
+    both = {query: _ordered(_with_used(hits, weights), features(hits), weights) for query, hits in candidates.items()}
+    fold_of = {query: place % FOLDS for place, query in enumerate(sorted(candidates))}
+    shown = {"both": both, **recalled}
+    pairs = {
+        kind: pairs_of({query: ranking[:SHOWN] for query, ranking in rankings.items()}, qrels, fold_of) for kind, rankings in shown.items()
+    }
+    return {kind: fit_calibration(found) for kind, found in pairs.items() if found}
 
 
-def joined(before: Weights, lexical: float, combined: Mapping[str, float], depth: int, calibrated: tuple[float, float]) -> Weights:
+def joined(before: Weights, lexical: float, combined: Mapping[str, float], depth: int, calibrated: Mapping[str, Calibration]) -> Weights:
     """The weights that a collection keeps."""
     fusion = {"lexical": lexical, "dense": 1.0}
-    return replace(before, fusion=fusion, combination=dict(combined), depth=depth, calibration=calibrated)
+    return replace(before, fusion=fusion, combination=dict(combined), depth=depth, calibration=dict(calibrated))
 
 
 def _fitted(tables: Sequence[Table], grades: Sequence[Numbers], used: Sequence[str]) -> dict[str, float]:
@@ -173,6 +172,12 @@ def _ordered(candidates: Sequence[Hit], table: Table, weights: Mapping[str, floa
     """The candidates by the weighted sum of their features, ties in the order given."""
     column = np.array([weights.get(name, 0.0) for name in FEATURES])  # (F,)
     return tuple(candidates[row] for row in np.argsort(-(table @ column), kind="stable"))
+
+
+def _with_used(hits: Sequence[Hit], weights: Mapping[str, float]) -> list[Hit]:
+    """The hits without what scorers say that a search with these weights does not ask."""
+    unasked = {name for name in SCORERS if not weights.get(name)}
+    return [replace(hit, stages={name: stage for name, stage in hit.stages.items() if name not in unasked}) for hit in hits]
 
 
 def _ndcg(rankings: Mapping[str, Ranking], qrels: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
