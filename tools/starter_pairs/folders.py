@@ -55,19 +55,20 @@ def make(source: Source, archive: Archive, guard: Guard) -> Made:
 def read(source: Source, archive: Archive, origin: list[str]) -> Iterator[Pair]:
     """Every pair of the source's files, as they stand; notes in `origin` where they are from, and under which licence."""
     if not source.packages:
-        for name in source.files.split():
-            origin.append(f"{MIRROR}dists/{SUITE}/{name}: {source.licence}")
-            yield from source.read(name, archive.index(name).encode())
+        origin.append(f"{MIRROR}dists/{SUITE}/{source.files}: {source.licence}")
+        yield from source.read(source.files, archive.index(source.files).encode())
         return
     wanted = re.compile(rf"({source.files})|^usr/share/doc/[^/]+/copyright$")
     for package in map(archive.package, sorted(source.packages)):
-        licence = "see its copyright file"
+        licence, used = "see its copyright file", False
         for path, content in archive.files(package, lambda path: wanted.search(path.removesuffix(".gz"))):
             if path.endswith("/copyright"):
                 licence = licence_of(content.decode("utf-8", errors="replace"))
             else:
+                used = True
                 yield from source.read(path, content)
-        origin.append(f"{package.name} {package.version} ({package.url}): {licence}")
+        if used:
+            origin.append(f"{package.name} {package.version} ({package.url}): {licence}")
 
 
 def licence_of(copyright_file: str) -> str:

@@ -25,7 +25,7 @@ _SKIPPED = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """One folder of the output. Without packages `read` is given indexes of the suite, named by `files`."""
+    """One folder of the output. Without packages `read` is given the index that `files` names."""
 
     name: str
     language: str
@@ -95,6 +95,11 @@ def dictionary_pairs(entry: Callable[[str, str], Pair]) -> Read:
     return read
 
 
+def _index(name: str, about: str, files: str, read: Read, licence: str, cap: int = 0) -> Source:
+    """An index of main, in the language that the name says."""
+    return Source(name, "en" if name.endswith("_en") else "zh", about, (), f"main/{files}", read, cap, licence)
+
+
 def _manual(name: str, about: str, packages: str, files: str, read: Read = page_pairs, cap: int = 0) -> Source:
     """Files of packages, in the language that the name ends with: `_en`, or `_zh_cn` or `_zh_tw`, each script apart."""
     return Source(name, "en" if name.endswith("_en") else "zh", about, packages.split(), files, read, cap)
@@ -103,12 +108,11 @@ def _manual(name: str, about: str, packages: str, files: str, read: Read = page_
 def _both(name: str, about: str, packages: str, files: str, read: Read = page_pairs) -> tuple[Source, Source]:
     """Translations into simplified and into traditional characters; `LOCALE` in `files` stands for the locale."""
     cn, tw = (files.replace("LOCALE", locale) for locale in ("(zh|zh[-_](CN|cn|Hans))", "zh[-_](TW|tw|Hant)"))
-    return _manual(f"{name}_zh_cn", f"{about}, in Chinese", packages, cn, read), _manual(
-        f"{name}_zh_tw", f"{about}, in Chinese", packages, tw, read
-    )
+    about += ", in Chinese"
+    return _manual(f"{name}_zh_cn", about, packages, cn, read), _manual(f"{name}_zh_tw", about, packages, tw, read)
 
 
-_APPSTREAM = "main/dep11/Components-amd64.yml.xz"
+_APPSTREAM = "dep11/Components-amd64.yml.xz"
 _OFFICE_ZH = "libreoffice-help-zh-cn libreoffice-help-zh-tw"
 _GNOME = """
     accerciser atril-common brasero-common burner-common caja-actions-common cheese-common engrampa-common eom-common
@@ -116,70 +120,39 @@ _GNOME = """
     gnome-user-docs gnucash-docs gthumb-data hamster-time-tracker mate-applets-common mate-calc-common mate-control-center-common
     mate-panel-common mate-power-manager-common mate-system-monitor-common mate-terminal-common mate-user-guide mate-utils-common
     modem-manager-gui-help papers-common parlatype-common pluma-common totem-common zenity-common"""
-_MANUALS = """apt bash coreutils curl dpkg findutils gawk git-man grep iproute2 manpages manpages-dev nmap openssh-client procps rsync
-    sed systemd tar util-linux"""
+_MANUALS = """
+    apt bash coreutils curl dpkg findutils gawk git-man grep iproute2 manpages manpages-dev nmap openssh-client procps rsync sed
+    systemd tar util-linux"""
 _MANUALS_ZH = "calibre manpages-zh po4a"
-_DEBIAN = """aptitude-doc-en debian-edu-doc-en debian-faq debian-handbook debian-kernel-handbook debian-policy debian-reference-en
+_DEBIAN = """
+    aptitude-doc-en debian-edu-doc-en debian-faq debian-handbook debian-kernel-handbook debian-policy debian-reference-en
     debmake-doc developers-reference installation-guide-amd64 maint-guide"""
-_DEBIAN_ZH = """debian-edu-doc-zh-cn debian-faq-zh-cn debian-handbook debian-policy-zh-cn debian-reference-zh-cn debian-reference-zh-tw
+_DEBIAN_ZH = """
+    debian-edu-doc-zh-cn debian-faq-zh-cn debian-handbook debian-policy-zh-cn debian-reference-zh-cn debian-reference-zh-tw
     debmake-doc installation-guide-amd64 maint-guide-zh-cn maint-guide-zh-tw"""
-_SOFTWARE = """apache2-doc bind9-doc exim4-doc-html freeciv-data gimp-help-en grass-doc kicad-doc-en lilypond-doc-html linux-doc-6.12
-    linuxcnc-doc-en maxima-doc octave-doc omegat postgresql-doc-17 privoxy python3.13-doc r-doc-html rust-doc zsh-doc"""
-_SOFTWARE_ZH = """apache2-doc gimp-help-zh-cn kicad-doc-zh lilypond-doc-html-zh linux-doc-6.12 linuxcnc-doc-zh-cn mplayer-doc omegat
-    rapidjson-doc rust-web-doc stardict-common sylpheed-doc"""
+_SOFTWARE = """
+    apache2-doc bind9-doc exim4-doc-html gimp-help-en grass-doc kicad-doc-en lilypond-doc-html maxima-doc octave-doc omegat
+    postgresql-doc-17 privoxy python3.13-doc r-doc-html rust-doc zsh-doc"""
+_SOFTWARE_ZH = """
+    apache2-doc gimp-help-zh-cn kicad-doc-zh lilypond-doc-html-zh linux-doc-6.12 mplayer-doc omegat rapidjson-doc rust-web-doc
+    stardict-common sylpheed-doc"""
 _HTML_EN = (
     r"(/en/.*|/en-US/.*|\.en|policy\.html/.*|kernel-handbook.*|(maint-guide|developers-reference|debian-edu-doc-en|debmake-doc/html)/[^/.]+)"
     r"\.html$"
 )
 _SOFTWARE_HTML_EN = (
-    r"share/(?!.*/(translations|api|_?sources?|genindex|zh|[a-z]{2}[-_][A-Z]{2}|de|es|fr|it|ja|ko|ru|tr|ca|nl|pt|cs)/).*(?<!\.\w\w)"
-    r"\.html(\.en)?$"
+    r"share/(?!.*/(api|_?sources?|internals|liboctave\.html|[a-z]{2}[-_][A-Z]{2}|(?!en/)[a-z]{2})/)"
+    r"(?!.*rust-doc/html/(core|std|alloc|proc_macro|test|src|clippy|book/.*edition|book/first.*)/).*(?<!\.\w\w)\.html(\.en)?$"
 )
 _FREE = "each text is part of a package of Debian main, so free by the DFSG"
 _PERMISSIVE = "AppStream metadata, which has to be under a permissive licence (such as FSFAP, CC0, CC BY-SA or the GFDL)"
 
 SOURCES = (
-    Source("descriptions_en", "en", "Descriptions of packages", (), "main/i18n/Translation-en.xz", description_pairs, 15_000, _FREE),
-    Source(
-        "descriptions_zh_cn",
-        "zh",
-        "Descriptions of packages, in Chinese",
-        (),
-        "main/i18n/Translation-zh_CN.bz2",
-        description_pairs,
-        0,
-        _FREE,
-    ),
-    Source(
-        "descriptions_zh_tw",
-        "zh",
-        "Descriptions of packages, in Chinese",
-        (),
-        "main/i18n/Translation-zh_TW.bz2",
-        description_pairs,
-        0,
-        _FREE,
-    ),
-    Source(
-        "appstream_zh_cn",
-        "zh",
-        "Descriptions of applications, in Chinese",
-        (),
-        _APPSTREAM,
-        appstream_pairs("zh_CN", "zh-Hans-CN", "zh_Hans", "zh"),
-        0,
-        _PERMISSIVE,
-    ),
-    Source(
-        "appstream_zh_tw",
-        "zh",
-        "Descriptions of applications, in Chinese",
-        (),
-        _APPSTREAM,
-        appstream_pairs("zh_TW", "zh-Hant-TW", "zh_Hant", "zh_HK"),
-        0,
-        _PERMISSIVE,
-    ),
+    _index("descriptions_en", "Descriptions of packages", "i18n/Translation-en.xz", description_pairs, _FREE, 15_000),
+    _index("descriptions_zh_cn", "Descriptions of packages, in Chinese", "i18n/Translation-zh_CN.bz2", description_pairs, _FREE),
+    _index("descriptions_zh_tw", "Descriptions of packages, in Chinese", "i18n/Translation-zh_TW.bz2", description_pairs, _FREE),
+    _index("appstream_zh_cn", "Descriptions of programs, in Chinese", _APPSTREAM, appstream_pairs("zh_CN", "zh_Hans", "zh"), _PERMISSIVE),
+    _index("appstream_zh_tw", "Descriptions of programs, in Chinese", _APPSTREAM, appstream_pairs("zh_TW", "zh_Hant"), _PERMISSIVE),
     _manual("libreoffice_en", "Help of LibreOffice", "libreoffice-help-en-us", r"help/en-US/text/.*\.html$"),
     *_both("libreoffice", "Help of LibreOffice", _OFFICE_ZH, r"help/LOCALE/text/.*\.html$"),
     _manual("gnome_en", "Help of GNOME, MATE and GnuCash", _GNOME, r"share/help/C/.*\.(page|xml|docbook)$"),
@@ -188,6 +161,7 @@ SOURCES = (
     *_both("manuals", "Manual pages", _MANUALS_ZH, r"share/man/LOCALE/man\d/", man_pairs),
     _manual("debian_en", "Handbooks of Debian", _DEBIAN, _HTML_EN),
     *_both("debian", "Handbooks of Debian", _DEBIAN_ZH, r"[-/.]LOCALE[/.].*html$"),
+    _manual("kernel_en", "Documentation of Linux", "linux-doc-6.12", r"/html/(?!translations/).*\.html$", cap=4_000),
     _manual("software_en", "Manuals of free software", _SOFTWARE, _SOFTWARE_HTML_EN, cap=15_000),
     *_both("software", "Manuals of free software", _SOFTWARE_ZH, r"[/_.]LOCALE[/.].*html(\.zh.*)?$"),
     _manual("sky_en", "Skies and landscapes of many cultures, of Stellarium", "stellarium-data", r"description\.en\.utf8$"),
@@ -199,7 +173,7 @@ SOURCES = (
     _manual("wordnet_en", "WordNet: words and their glosses", "dict-wn", "dictd/", dictionary_pairs(entries.wordnet), 6_000),
     _manual(
         "webster_en",
-        "The Collaborative International Dictionary of English",
+        "Webster's dictionary of 1913",
         "dict-gcide",
         "dictd/",
         dictionary_pairs(entries.gcide),

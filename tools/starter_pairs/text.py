@@ -144,7 +144,8 @@ def foreign(line: str) -> bool:
 
 def cut(passage: str) -> str:
     """Whole paragraphs up to about 1,500 characters, whole sentences where the first paragraph is longer."""
-    taken, size = [], 0
+    taken: list[str] = []
+    size = 0
     for paragraph in passage.split("\n"):
         if taken and size + len(paragraph) > _AIM:
             break
