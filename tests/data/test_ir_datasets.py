@@ -144,6 +144,33 @@ def test_files_that_the_user_put_there_are_read(library: Any, tmp_path: Path) ->
         read_qrels(name)
 
 
+class Code(NamedTuple):
+    doc_id: str
+    code: str
+
+
+class Reasoned(NamedTuple):
+    query_id: str
+    text: str
+    reasoning: str
+
+
+def test_kinds_without_a_default_text_have_a_text_or_are_refused(library: Any) -> None:
+    class Docs(library.formats.BaseDocs):
+        def docs_iter(self) -> Iterator[Code]:
+            return iter([Code("a", "x = 1")])
+
+    class Queries(library.formats.BaseQueries):
+        def queries_iter(self) -> Iterator[Reasoned]:
+            return iter([Reasoned("1", "why", "because")])
+
+    library.registry.register("bicross-test/code", library.Dataset(Docs(), Queries()))
+    name = Path("ir_datasets:bicross-test/code")
+    assert read_queries(name)[0] == [Query("1", "why", {"reasoning": "because"})]
+    with pytest.raises(InputError, match="The docs of ir_datasets:bicross-test/code are of the kind Code, which has no text"):
+        list(read_documents([name]))
+
+
 @pytest.mark.usefixtures("library")
 def test_a_name_that_does_not_fit_says_which_do() -> None:
     with pytest.raises(InputError, match=r"no dataset 'bicross-test/printer'\. Near it are bicross-test/printers"):

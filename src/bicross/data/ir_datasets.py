@@ -65,10 +65,9 @@ def count_documents(name: str) -> int:
 
 def _rows(name: str, kind: str, id_column: str, id_field: str) -> Iterator[Row]:
     for number, record in enumerate(_records(name, kind), start=1):
-        if not hasattr(record, "default_text"):
+        text, read = _default_text(record)
+        if text is None:
             raise InputError(f"The {kind} of {PREFIX}{name} are of the kind {type(record).__name__}, which has no text. Name another.")
-        text = str(record.default_text())
-        read = type(record).default_text.__code__.co_names  # the fields that are in the text already
         title_field = next((field for field in _TITLES if field in read and field in record._fields), None)
         title = str(getattr(record, title_field) or "") if title_field else ""
         if title_field and text.startswith(title):
@@ -77,6 +76,13 @@ def _rows(name: str, kind: str, id_column: str, id_field: str) -> Iterator[Row]:
             title = ""
         others = {field: plain(value) for field, value in zip(record._fields, record, strict=True) if field not in (id_field, *read)}
         yield Row(f"{PREFIX}{name}:{number}", {**others, id_column: getattr(record, id_field), "title": title, "text": text})
+
+
+def _default_text(record: Any) -> tuple[str | None, tuple[str, ...]]:
+    """A record's default text, and the names that it is made of, its fields among them; a few kinds have none, but a field `text`."""
+    if hasattr(record, "default_text"):
+        return str(record.default_text()), type(record).default_text.__code__.co_names
+    return (str(record.text), ("text",)) if hasattr(record, "text") else (None, ())
 
 
 def _records(name: str, kind: str) -> Iterator[Any]:
