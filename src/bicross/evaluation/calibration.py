@@ -6,6 +6,7 @@ each hit has by itself: BM25, cosine, late interaction, the cross-encoder's logi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -90,8 +91,10 @@ def cross_fitted(pairs: Sequence[Pair]) -> Numbers:
 
 def base_rates(pairs: Sequence[Pair]) -> Numbers:
     """For each pair, (pairs,), the share of relevant pairs in the other folds: what can be said without any score."""
-    relevant, folds = np.array([pair.relevant for pair in pairs], dtype=np.float64), np.array([pair.fold for pair in pairs])
-    return np.array([relevant[folds != pair.fold].mean() for pair in pairs])
+    inside = Counter(pair.fold for pair in pairs)
+    relevant = Counter(pair.fold for pair in pairs if pair.relevant)
+    rest = {fold: (relevant.total() - relevant[fold]) / (len(pairs) - inside[fold]) for fold in inside}
+    return np.array([rest[pair.fold] for pair in pairs])
 
 
 def parted(pairs: Sequence[Pair], fold: int) -> tuple[list[Pair], list[Pair]]:

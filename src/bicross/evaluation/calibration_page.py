@@ -13,7 +13,7 @@ SIDE, MARGIN = 300, 40  # of the plot, in SVG units
 COLOUR, GREY = "#0072b2", "#8a8a8a"
 STYLE = """
 svg { max-width: 24rem; } table.bins td, table.bins th { text-align: right; font-variant-numeric: tabular-nums; }
-.verdict { border-left: 3px solid #2a7f62; padding-left: .7rem; } .scroll { overflow-x: auto; }
+.verdict { border-left: 3px solid #2a7f62; padding-left: .7rem; } .scroll { overflow-x: auto; margin-top: 1rem; }
 """
 WHAT = {
     "both": "Two-stage search",
