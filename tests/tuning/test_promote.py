@@ -14,13 +14,15 @@ from bicross import durable, pipeline
 from bicross.collection.store import Collection, Facts
 from bicross.errors import StoreError
 from bicross.models.registry import load_encoder, load_reranker, notes
+from bicross.records import Calibration, Term
 from bicross.searchers.weights import Weights
 from bicross.settings import IndexSettings, TuneSettings
 from bicross.tuning.promote import card, model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
 from tests.models.tiny import tiny
 
-WEIGHTS = Weights({"lexical": 0.2, "dense": 1.0}, {"dense": 1.0, "rerank": 0.6}, 30, (1.5, -0.5))
+CALIBRATION = {"both": Calibration(-0.5, {"dense": Term(2.0, -0.1), "rerank": Term(1.5)}, ((-1.0, 0.25), (2.0, 0.75)))}
+WEIGHTS = Weights({"lexical": 0.2, "dense": 1.0}, {"dense": 1.0, "rerank": 0.6}, 30, CALIBRATION)
 STAGES = ("dense", "fused", "both")
 LINEAGE: dict[str, Any] = {
     "parents": {"encoder": "bicross/starter-encoder", "reranker": "bicross/starter-reranker"},
