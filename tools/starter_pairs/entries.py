@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from itertools import groupby
 
 import yaml
@@ -60,7 +61,9 @@ def appstream(index: str, locales: tuple[str, ...]) -> Iterator[Pair]:
         if locale:
             blocks = re.split(r"</(?:p|li)>", description[locale])
             name = str((component.get("Name") or {}).get(locale) or (component.get("Name") or {}).get("C") or "")
-            yield Pair(str(summary[locale]), "\n".join(joined(_MARKUP.sub(" ", block).split("\n")) for block in blocks), name)
+            yield Pair(
+                str(summary[locale]), "\n".join(joined(unescape(unescape(_MARKUP.sub(" ", block))).split("\n")) for block in blocks), name
+            )
 
 
 def dictionary(index: str, content: str) -> Iterator[tuple[str, str]]:
@@ -83,7 +86,8 @@ def _number(digits: str) -> int:
 
 def foldoc(word: str, entry: str) -> Pair:
     """A term of computing; synonyms, fields in angle brackets and dates go, and cross references lose their braces."""
-    paragraphs = [joined(part.split("\n")) for part in re.sub("[{}]", "", entry).split("\n\n")[1:]]
+    parts = re.sub("[{}]", "", entry).split("\n\n")
+    paragraphs = (joined(part.split("\n")) for part in parts if part.lstrip("\n").startswith(" "))  # synonyms stand at the margin
     kept = (re.sub(r"\(\d{4}-\d\d-\d\d\)|\[[^]]*\]|^<[^>]*>\s*", "", one).strip() for one in paragraphs)
     return Pair(word, "\n".join(one for one in kept if one and not one.startswith(("See ", "(http", "Usenet newsgroup"))))
 

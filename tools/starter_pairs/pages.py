@@ -13,12 +13,12 @@ from .text import clean
 _DROPPED_TAGS = """
     script style noscript nav header footer aside pre table form select button svg math img head title-page screen programlisting
     synopsis informaltable literallayout code-block info bookinfo articleinfo indexterm index toc sup listing media figure credit
-    links revision legalnotice authorgroup copyright subtitle variablelist-toc iframe object applet textarea"""
+    links revision legalnotice authorgroup copyright subtitle variablelist-toc iframe object applet textarea comment"""
 _DROPPED = frozenset(_DROPPED_TAGS.split())
 _DROPPED_CLASSES = re.compile(
     r"(?:^|\s)(?:nav\w*|docnav|toc\w*|header\w*|footer\w*|sidebar\w*|sphinxsidebar\w*|related\w*|breadcrumb\w*|howtoget|contents-treeview"
     r"|highlight(?:-\S+)?|pageheader|headerlink|anchor|version-menu|lang|langs|legalnotice|footnotes?|index\w*|top|bottomlang"
-    r"|programlisting|screen|copyright|edit|menu\w*|mobile\w*|quickview|noticon|noteicon|literalblock|listingblock)(?:\s|$)",
+    r"|programlisting|screen|copyright|edit|menu\w*|mobile\w*|quickview|id_link|noticon|noteicon|literalblock|listingblock)(?:\s|$)",
     re.IGNORECASE,
 )
 _MAY_DROP = {"div", "ul", "ol", "dl", "p", "td", "a", "section"}  # an inline element of such a class belongs to its sentence
@@ -74,8 +74,8 @@ def read_html(content: bytes) -> list[Section]:
 
 
 def read_xml(content: bytes) -> list[Section]:
-    """The sections of a Mallard page or a DocBook document; entities that it does not define are left out."""
-    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    """The sections of a Mallard page or a DocBook document; entities that it does not define itself are left out."""
+    parser = etree.XMLParser(recover=True, resolve_entities="internal", no_network=True, remove_comments=True, remove_pis=True)
     tree = etree.fromstring(content, parser)
     return [] if tree is None else _read(tree)
 
@@ -157,7 +157,9 @@ class _Reader:
 
     def _dropped(self, element: etree._Element, tag: str) -> bool:
         classes = str(element.get("class") or "")
-        return tag in _DROPPED or tag == "meta" or (tag in _MAY_DROP and bool(_DROPPED_CLASSES.search(classes)))
+        return (
+            tag in _DROPPED or tag == "meta" or "hidden" in element.attrib or (tag in _MAY_DROP and bool(_DROPPED_CLASSES.search(classes)))
+        )
 
     def _also(self, element: etree._Element, tag: str) -> None:
         """Short texts that name the section though they are no heading of it: index words of a help page, a Mallard summary."""

@@ -43,6 +43,12 @@ def page_pairs(path: str, content: bytes) -> Iterator[Pair]:
         yield Pair(section.heading, section.text, section.above, tuple(dict.fromkeys(section.also))[:2])
 
 
+def gnucash_pairs(path: str, content: bytes) -> Iterator[Pair]:
+    """As `page_pairs`, of documents whose entities are in another file: the program's name, and menus, which become an ellipsis."""
+    text = re.sub("&app(name)?;", "GnuCash", content.decode("utf-8", errors="replace"))
+    yield from page_pairs(path, re.sub(r"&(?!lt;|gt;|amp;|quot;|apos;|#)[\w.-]+;", "…", text).encode())
+
+
 def man_pairs(path: str, content: bytes) -> Iterator[Pair]:
     """What a manual page says its subject is -> the description; subject and heading -> any other section of prose."""
     page = read_page(content.decode("utf-8", errors="replace"))
@@ -117,7 +123,7 @@ _OFFICE_ZH = "libreoffice-help-zh-cn libreoffice-help-zh-tw"
 _GNOME = """
     accerciser atril-common brasero-common burner-common caja-actions-common cheese-common engrampa-common eom-common
     epiphany-browser-data evince-common evolution-common gedit-common gnome-applets-data gnome-panel-data gnome-terminal-data
-    gnome-user-docs gnucash-docs gthumb-data hamster-time-tracker mate-applets-common mate-calc-common mate-control-center-common
+    gnome-user-docs gthumb-data hamster-time-tracker mate-applets-common mate-calc-common mate-control-center-common
     mate-panel-common mate-power-manager-common mate-system-monitor-common mate-terminal-common mate-user-guide mate-utils-common
     modem-manager-gui-help papers-common parlatype-common pluma-common totem-common zenity-common"""
 _MANUALS = """
@@ -131,7 +137,7 @@ _DEBIAN_ZH = """
     debian-edu-doc-zh-cn debian-faq-zh-cn debian-handbook debian-policy-zh-cn debian-reference-zh-cn debian-reference-zh-tw
     debmake-doc installation-guide-amd64 maint-guide-zh-cn maint-guide-zh-tw"""
 _SOFTWARE = """
-    apache2-doc bind9-doc exim4-doc-html gimp-help-en grass-doc kicad-doc-en lilypond-doc-html maxima-doc octave-doc omegat
+    apache2-doc bind9-doc exim4-doc-html gimp-help-en gnucash-docs grass-doc kicad-doc-en lilypond-doc-html maxima-doc octave-doc omegat
     postgresql-doc-17 privoxy python3.13-doc r-doc-html rust-doc zsh-doc"""
 _SOFTWARE_ZH = """
     apache2-doc gimp-help-zh-cn kicad-doc-zh lilypond-doc-html-zh linux-doc-6.12 mplayer-doc omegat rapidjson-doc rust-web-doc
@@ -141,7 +147,7 @@ _HTML_EN = (
     r"\.html$"
 )
 _SOFTWARE_HTML_EN = (
-    r"share/(?!.*/(api|_?sources?|internals|liboctave\.html|[a-z]{2}[-_][A-Z]{2}|(?!en/)[a-z]{2})/)"
+    r"share/(?!.*/(api|_?sources?|internals|liboctave\.html|[a-z]{2}[-_][A-Z]{2}|(?!en/)[a-z]{2})/)(?!.*(gnucash-\w+-(?!en/)|/changelog|/release-))"
     r"(?!.*rust-doc/html/(core|std|alloc|proc_macro|test|src|clippy|book/.*edition|book/first.*)/).*(?<!\.\w\w)\.html(\.en)?$"
 )
 _FREE = "each text is part of a package of Debian main, so free by the DFSG"
@@ -150,22 +156,32 @@ _PERMISSIVE = "AppStream metadata, which has to be under a permissive licence (s
 SOURCES = (
     _index("descriptions_en", "Descriptions of packages", "i18n/Translation-en.xz", description_pairs, _FREE, 15_000),
     _index("descriptions_zh_cn", "Descriptions of packages, in Chinese", "i18n/Translation-zh_CN.bz2", description_pairs, _FREE),
-    _index("descriptions_zh_tw", "Descriptions of packages, in Chinese", "i18n/Translation-zh_TW.bz2", description_pairs, _FREE),
-    _index("appstream_zh_cn", "Descriptions of programs, in Chinese", _APPSTREAM, appstream_pairs("zh_CN", "zh_Hans", "zh"), _PERMISSIVE),
-    _index("appstream_zh_tw", "Descriptions of programs, in Chinese", _APPSTREAM, appstream_pairs("zh_TW", "zh_Hant"), _PERMISSIVE),
+    _index(
+        "appstream_zh_cn",
+        "Descriptions of programs, in Chinese",
+        _APPSTREAM,
+        appstream_pairs("zh_CN", "zh-Hans-CN", "zh_Hans", "zh"),
+        _PERMISSIVE,
+    ),
+    _index(
+        "appstream_zh_tw",
+        "Descriptions of programs, in Chinese",
+        _APPSTREAM,
+        appstream_pairs("zh_TW", "zh-Hant-TW", "zh_Hant", "zh_HK"),
+        _PERMISSIVE,
+    ),
     _manual("libreoffice_en", "Help of LibreOffice", "libreoffice-help-en-us", r"help/en-US/text/.*\.html$"),
     *_both("libreoffice", "Help of LibreOffice", _OFFICE_ZH, r"help/LOCALE/text/.*\.html$"),
-    _manual("gnome_en", "Help of GNOME, MATE and GnuCash", _GNOME, r"share/help/C/.*\.(page|xml|docbook)$"),
-    *_both("gnome", "Help of GNOME, MATE and GnuCash", _GNOME, r"share/help/LOCALE/.*\.(page|xml|docbook)$"),
+    _manual("gnome_en", "Help of GNOME and MATE", _GNOME, r"share/help/C/.*\.(page|xml|docbook)$"),
+    _manual("gnome_zh_cn", "Help of GNOME and MATE, in Chinese", _GNOME, r"share/help/zh(_CN|_Hans)?/.*\.(page|xml|docbook)$"),
+    _manual("gnucash_zh_cn", "Guide to bookkeeping with GnuCash, in Chinese", "gnucash-docs", r"help/zh/.*\.docbook$", gnucash_pairs),
     _manual("manuals_en", "Manual pages", _MANUALS, r"share/man/man\d/", man_pairs),
     *_both("manuals", "Manual pages", _MANUALS_ZH, r"share/man/LOCALE/man\d/", man_pairs),
     _manual("debian_en", "Handbooks of Debian", _DEBIAN, _HTML_EN),
     *_both("debian", "Handbooks of Debian", _DEBIAN_ZH, r"[-/.]LOCALE[/.].*html$"),
     _manual("kernel_en", "Documentation of Linux", "linux-doc-6.12", r"/html/(?!translations/).*\.html$", cap=4_000),
     _manual("software_en", "Manuals of free software", _SOFTWARE, _SOFTWARE_HTML_EN, cap=15_000),
-    *_both("software", "Manuals of free software", _SOFTWARE_ZH, r"[/_.]LOCALE[/.].*html(\.zh.*)?$"),
-    _manual("sky_en", "Skies and landscapes of many cultures, of Stellarium", "stellarium-data", r"description\.en\.utf8$"),
-    *_both("sky", "Skies and landscapes of many cultures, of Stellarium", "stellarium-data", r"description\.LOCALE\.utf8$"),
+    *_both("software", "Manuals of free software", _SOFTWARE_ZH, r"[-/_.]LOCALE[/.].*html(\.zh.*)?$"),
     _manual("perl_en", "Perl's documentation and its frequently asked questions", "perl-doc", r"pod/perl(?!\w*delta).*\.pod$", pod_pairs),
     _manual("anarchism_en", "An Anarchist FAQ: politics, economics, history", "anarchism", r"html/(sec|append)\w+\.html$"),
     _manual("foldoc_en", "The Free On-line Dictionary of Computing", "dict-foldoc", "dictd/", dictionary_pairs(entries.foldoc)),
