@@ -6,7 +6,7 @@
     python benchmarks/ablation.py UNTUNED --data DATA/stard --split dev --name stard \\
         --mined COLLECTION/tuning/RUN/1-mined/mined.jsonl --second COLLECTION/tuning/RUN/2-mined/mined.jsonl
 
-All mined rows train, but for near-duplicates of the questions that judge: those of the split, at most 300 of them, drawn at random.
+All mined rows train, but for near-duplicates of the questions that judge: those of the split, at most 150 of them, drawn at random.
 Bi-encoders search the pool of what lexical and dense search of the collection find for the judged questions, and their answers;
 they are trained at the rate of `tune` and mixed with the untuned weights as it does, to a fixed `--share`;
 cross-encoders order what was found for each, alone and in the combination, fitted to the judged questions and cross-fitted. The collection
@@ -53,7 +53,7 @@ from bicross.tuning.weights import combination
 from bicross.vectors import best_first
 
 PATH = Path(__file__).parent / "results" / "ablation.json"
-JUDGED = 300  # questions
+JUDGED = 150  # questions
 BI_ENCODER, CROSS_ENCODER = "bi-encoder", "cross-encoder"
 
 
@@ -112,7 +112,7 @@ def judged_rows(collection: Path, data: Path, split: str, progress: Progress) ->
     asked = sorted(Random(0).sample(asked, min(JUDGED, len(asked))), key=lambda query: query.id)
     settings = MineSettings()
     with OpenCollection(collection) as opened:
-        rows = gather(opened, asked, qrels, settings, 2 * settings.depth, {}, progress)
+        rows = gather(opened, asked, qrels, settings, settings.depth, {}, progress)
     found = [replace(row, candidates=tuple(one for one in row.candidates if not drawn(one))) for row in rows]
     return found, {query.id: qrels[query.id] for query in asked}
 

@@ -9,7 +9,12 @@ import typer
 
 from bicross.errors import InputError
 
-Source = Annotated[list[Path], typer.Argument(help="A folder of .txt .md .html files, a JSONL, CSV or TSV file, or a BEIR folder.")]
+Source = Annotated[
+    list[Path],
+    typer.Argument(
+        help="A folder of .txt .md .html files, JSONL, CSV, TSV, Parquet or Arrow, a BEIR folder, a saved dataset, or ir_datasets:ID."
+    ),
+]
 AtCollection = Annotated[Path, typer.Argument(metavar="COLLECTION", help="The collection's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 IdColumn = Annotated[str | None, typer.Option(help="The column of JSONL or CSV that holds the id.")]
@@ -22,8 +27,13 @@ Reranker = Annotated[
 Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
 DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
 StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
-Queries = Annotated[Path, typer.Option(help="Questions: JSONL, CSV, TSV or a BEIR folder.")]
-QrelsFlag = Annotated[Path, typer.Option("--qrels", help="Their known answers: BEIR TSV or TREC qrels.")]
+Queries = Annotated[
+    Path, typer.Option(help="Questions: a JSONL, CSV, TSV or Parquet file, a BEIR folder, a saved dataset, or ir_datasets:ID.")
+]
+QrelsFlag = Annotated[
+    Path,
+    typer.Option("--qrels", help="Their known answers: a BEIR table, TREC qrels, JSONL, Parquet, a saved dataset, or ir_datasets:ID."),
+]
 
 
 def settings_of(kind: str, **values: Any) -> Any:
