@@ -57,7 +57,7 @@ def man_pairs(path: str, content: bytes) -> Iterator[Pair]:
     subject = path.rpartition("/")[2].rpartition(".")[0]
     about = ""
     for place, (heading, text) in enumerate(page.sections):
-        heading = _LATIN_ECHO.sub("", heading) or heading
+        heading = (_LATIN_ECHO.sub("", heading) or heading).strip("()（） ")
         if place == 0:
             about = re.split(r"\s[-–—]+\s?|—", text.split("\n")[0], maxsplit=1)[-1]
         elif not _SKIPPED.fullmatch(heading):
