@@ -101,7 +101,7 @@ def test_what_is_left_out_costs_less_than_it_is_worth() -> None:
     """Late interaction says what dense search says, so it is left out, and its time saved."""
     scores, qrels = world(100, {"lexical": 0.5, "dense": 2.0})
     found, quality, _ = combination(fused({**scores, "late": scores["dense"]}), qrels)
-    assert "late" not in found and len(quality) == 2
+    assert "late" not in found and len(quality) == 3
 
 
 def test_no_question_is_measured_with_weights_that_it_gave(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +120,9 @@ def test_no_question_is_measured_with_weights_that_it_gave(monkeypatch: pytest.M
 
     def named(candidates: Sequence[Hit]) -> weights.Table:
         table = real_features(candidates)
-        mask = np.array([float(name in weights.RECALL) for name in weights.FEATURES])
-        names[(table * mask).tobytes()] = next(query for query, hits in candidates_of.items() if hits is candidates)
+        for used in weights.USED[:2]:  # the sets of stages that are known here
+            mask = np.array([float(name in used) for name in weights.FEATURES])
+            names[(table * mask).tobytes()] = next(query for query, hits in candidates_of.items() if hits is candidates)
         return table
 
     candidates_of = fused(scores)
@@ -129,10 +130,15 @@ def test_no_question_is_measured_with_weights_that_it_gave(monkeypatch: pytest.M
     monkeypatch.setattr(weights, "features", named)
     combination(candidates_of, qrels)
     *held_out, final = fitted
-    assert len(final) == 23 and len(held_out) == weights.FOLDS
+    assert len(final) == 23 and len(held_out) == 2 * weights.FOLDS
     for tables in held_out:
         measured += set(qrels) - {names[table] for table in tables}
-    assert sorted(measured) == sorted(qrels)  # each question is left out once
+    assert sorted(measured) == sorted([*qrels, *qrels])  # each question is left out once for each set of stages
+
+
+def test_lexical_scores_that_say_nothing_get_no_weight() -> None:
+    scores, qrels = world(100, {"lexical": 0.0, "dense": 2.0})
+    assert combination(fused(scores), qrels).weights.keys() == {"dense"}
 
 
 def test_cross_fitting_does_not_praise_noise() -> None:

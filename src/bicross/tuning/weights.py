@@ -26,7 +26,7 @@ WORTH = 0.002  # nDCG@10: a scorer that brings less is left out, for each costs 
 SHOWN = SearchSettings().k  # hits of a question whose probabilities people read
 RECALL = ("lexical", "dense", "rank")
 SCORERS = ("late", "rerank")
-USED = ((*RECALL,), (*RECALL, "late"), (*RECALL, "rerank"), (*RECALL, *SCORERS))
+USED = (("dense",), (*RECALL,), (*RECALL, "late"), (*RECALL, "rerank"), (*RECALL, *SCORERS))
 Numbers = NDArray[np.float64]
 
 
@@ -66,7 +66,7 @@ def combination(candidates: Mapping[str, Sequence[Hit]], qrels: Mapping[str, Map
     Cross-fitted are the weights of each set of stages: no question is measured with weights that it gave. The choice among the sets, and
     what came before, the candidates and the lexical weight that they rest on, may have seen it (`cross_fitted` is without that).
 
-    Of the sets of stages in USED the smallest is taken that comes within WORTH of the best: a reranker that adds nothing gets no weight.
+    Of the sets of stages in USED the smallest is taken that comes within WORTH of the best: a stage that adds nothing gets no weight.
     """
     queries = sorted(candidates)
     tables = [features(candidates[query]) for query in queries]
