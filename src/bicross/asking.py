@@ -14,8 +14,10 @@ from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings
 
 Progress = Callable[[str, int, int], None]
+Times = dict[int, list[dict[str, float]]]
+"""Depth -> seconds by stage, "total" among them, of each single question."""
 BATCH_QUESTIONS = 64  # asked together: batches span questions
-LATENCY_QUESTIONS = 30  # asked one by one for the percentiles
+TIMED_QUESTIONS = 30  # asked one by one at each depth that is timed
 
 
 def judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, list[Skip]]:
@@ -47,16 +49,20 @@ def ranked(
     return found
 
 
-def latency(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings) -> list[float]:
-    """Seconds of single questions, spread over all, each asked alone.
+def timed(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, depths: Sequence[int]) -> Times:
+    """Single questions, spread over all, each asked alone, the depths in turn so that a busy moment meets them all.
 
-    As a process that keeps running answers them: models are warm, and what late interaction has read stays in its cache.
+    As a process that keeps running answers them: models are warm. No question is asked twice unless there are too few, because late
+    interaction keeps what it has read.
     """
     collection.rank(queries[:1], settings, Stopwatch())
-    chosen = (queries[1:] or queries)[:: max(1, len(queries) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]
-    seconds = []
-    for query in chosen:
-        start = time.perf_counter()
-        collection.rank([query], settings, Stopwatch())
-        seconds.append(time.perf_counter() - start)
-    return seconds
+    wanted = min(TIMED_QUESTIONS, len(queries)) * len(depths)
+    spread = (queries[1:] or queries)[:: max(1, len(queries) // wanted)]
+    times: Times = {depth: [] for depth in depths}
+    for number in range(wanted):
+        lap, place = divmod(number, len(spread))
+        depth = depths[(number + lap) % len(depths)]
+        stopwatch, start = Stopwatch(), time.perf_counter()
+        collection.rank([spread[place]], settings.model_copy(update={"depth": depth}), stopwatch)
+        times[depth].append({**stopwatch.seconds, "total": time.perf_counter() - start})
+    return times

@@ -38,6 +38,24 @@ def write_file(path: Path, content: Content) -> None:
         _sync_folder(path.parent)
 
 
+def append_file(path: Path, content: Content) -> None:
+    """Put `content` behind what stands at `path`, which is made if it is not there; it is on the disk when this returns.
+
+    A kill or a full disk may leave a part of it: who reads must be able to tell a torn end.
+
+    Raises:
+        StoreError: the disk is full or refuses the write.
+    """
+    with _explained(path):
+        fresh = not path.exists()
+        with path.open("ab") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if fresh:
+            _sync_folder(path.parent)
+
+
 def write_folder(path: Path, files: Mapping[str, Content], facts: Mapping[str, Any]) -> None:
     """Put a folder of `files` at `path`, whole or not at all, with a manifest of `facts`, sizes and sha256.
 

@@ -2,7 +2,10 @@
 
 sources -> documents -> passages -> vectors -> collection          index
 question -> lexical + dense -> fused -> reranked -> hits           search
+questions alone -> how steady and how united search is             check
+questions alone -> judgements                                      judge
 questions with known answers -> measures                           evaluate, compare
+questions with known answers -> scores as probabilities            calibrate
 questions with known answers -> better models, if proven           tune
 """
 
@@ -11,26 +14,25 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bicross import asking
+from bicross import calibrating, checking, evaluating, judging_session, moving
+from bicross.calibrating import CalibratedCollection
+from bicross.checking import Checked
 from bicross.collection.check import Findings, Status
 from bicross.collection.store import Collection
 from bicross.data.counting import count_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
-from bicross.data.trec import check_run_path, read_runs, write_run
-from bicross.errors import SpaceMismatch
+from bicross.data.trec import read_runs
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
-from bicross.evaluation.metrics import parse_measure
-from bicross.evaluation.report import report
+from bicross.evaluation.reliability import Wish
 from bicross.inspecting import inspect_sources
+from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
-from bicross.records import Run, Skip
 from bicross.results import (
     Answers,
     Deleted,
@@ -45,21 +47,22 @@ from bicross.results import (
     Tuned,
     Weighed,
 )
-from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import (
     STARTER_ENCODER,
     STARTER_RERANKER,
     BiEncoderSettings,
+    CheckSettings,
     CrossEncoderSettings,
     EvaluateSettings,
     IndexSettings,
+    JudgeSettings,
     MineSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
 )
 from bicross.tuning import steps
-from bicross.upsert import TRUNCATED, Upsert, adopt, chunks_of, encoder_of, facts_of, fill, weights_of
+from bicross.upsert import Upsert, adopt, chunks_of, encoder_of, facts_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -119,31 +122,7 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
 
     Interrupted, it resumes; until the swap, search answers from the old space.
     """
-    start = time.perf_counter()
-    with Collection.write(path) as writer:
-        name = names.canonical(encoder_name, path)
-        encoder = encoder_of(name, path)
-        with writer.job("reembed", {"encoder": name}):
-            writer.register_space(encoder.space, name)
-            embedded = fill(writer, encoder, progress)
-            reranker = writer.facts.reranker
-            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=weights_of(name, reranker, path)))
-            writer.prune()
-            writer.fold()
-    now = Collection.open(path).status()
-    seconds = time.perf_counter() - start
-    return Indexed(
-        documents=now.documents,
-        passages=now.passages,
-        changed=0,
-        unchanged=now.documents,
-        embedded=embedded,
-        truncated=tuple(Skip(text[:60], TRUNCATED) for text in encoder.cut),
-        skipped=(),
-        space=encoder.space,
-        seconds=seconds,
-        documents_per_second=now.documents / seconds,
-    )
+    return moving.reembed(path, encoder_name, progress)
 
 
 def rollback(path: Path, progress: Progress = silent) -> RolledBack:
@@ -154,21 +133,7 @@ def rollback(path: Path, progress: Progress = silent) -> RolledBack:
     Raises:
         InputError: there is nothing to go back to. ModelNotFound: a model of before is gone. SpaceMismatch: it is another one now.
     """
-    start = time.perf_counter()
-    with Collection.write(path) as writer:
-        facts, space = writer.before()
-        encoder = encoder_of(facts.encoder, path)
-        registry.notes(names.located(facts.reranker, path))  # raises where it is gone
-        if encoder.space != space:
-            raise SpaceMismatch(
-                f"{facts.encoder} makes vectors of space {encoder.space.fingerprint[:12]} now, those that {path} kept are of space "
-                f"{space.fingerprint[:12]}. Put the model back as it was, or run: bicross reembed {path} --encoder {facts.encoder}"
-            )
-        with writer.job("rollback", {"encoder": facts.encoder}):
-            embedded = fill(writer, encoder, progress)
-        facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
-        writer.fold()
-    return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
+    return moving.rollback(path, progress)
 
 
 def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), progress: Progress = silent) -> Inspected:
@@ -247,42 +212,38 @@ def evaluate(
     measuring: EvaluateSettings = EvaluateSettings(),
     run_path: Path | None = None,
     progress: Progress = silent,
+    report_path: Path | None = None,
+    against_path: Path | None = None,
 ) -> Evaluated:
-    """Measure search on questions with known answers; a question that finds nothing counts 0.
+    """Measure search on questions with known answers, recall and reranking apart; a question that finds nothing counts 0.
 
-    Only the questions that the qrels judge are asked. Latency is of some of them asked one by one.
+    Only the questions that the qrels judge are asked. Latency is of some of them asked one by one. `report_path`: a page to read.
+    `against_path`: a baseline, the JSON of an earlier evaluation or a TREC run; the rules `measuring.fail_if` are judged against it.
 
     Raises:
-        InputError: a file or measure is not what it should be, or no question of the qrels is among the queries.
+        InputError: a file, measure or rule is not what it should be, or no question of the qrels is among the queries or in the baseline.
     """
-    # What cannot end well is refused before anything is asked.
-    cutoffs = [parse_measure(name).params.get("cutoff", 0) for name in measuring.measures]
-    settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
-    if run_path is not None:
-        check_run_path(run_path)
-    asked, qrels, skipped = asking.judged(queries_path, qrels_path)
-    stopwatch = Stopwatch()
-    with open_collection(path) as collection:
-        latency = asking.latency(collection, asked, settings)
-        found = asking.ranked(collection, asked, collection.all_candidates(settings), stopwatch, progress)
-        depth, unknown = collection.depth(settings), collection.absent({document for grades in qrels.values() for document in grades})
-    run = Run(settings.stage, {query: ranking[: settings.k] for query, ranking in found.items()})
-    measured = report(run, qrels, measuring, Run("recalled", found), latency)
-    if run_path is not None:
-        write_run(run_path, run)
-    return Evaluated(
-        stage=settings.stage,
-        depth=depth,
-        queries=len(asked),
-        measures=measured.means,
-        confidence=measured.confidence,
-        ceiling=measured.ceiling,
-        per_query=measured.per_query,
-        latency=measured.latency,
-        seconds=stopwatch.seconds,
-        unknown=unknown,
-        skipped=tuple(skipped),
-    )
+    return evaluating.evaluate(path, queries_path, qrels_path, settings, measuring, run_path, report_path, against_path, progress)
+
+
+def calibrate(
+    path: Path,
+    queries_path: Path,
+    qrels_path: Path,
+    wished: Wish = "precision",
+    value: float = 0.9,
+    report_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> CalibratedCollection:
+    """Fit what turns scores into probabilities on judged questions; kept if cross-fitting says better. `rollback` goes back.
+
+    `wished` "precision" or "recall" of `value`: the threshold for it is found, with its interval. `report_path`: a page to read.
+
+    Raises:
+        InputError: a file is not what it should be, or the judgements tell nothing apart.
+    """
+    return calibrating.calibrate(path, queries_path, qrels_path, wished, value, report_path, dry_run, progress)
 
 
 def questions(
@@ -299,6 +260,24 @@ def questions(
     start = time.perf_counter()
     made = make(sources, into, settings, queries_path, dry_run, progress)
     return Questions.of(settings.source, made.pairs, made.cost, not dry_run, time.perf_counter() - start)
+
+
+def check(path: Path, queries_path: Path, settings: CheckSettings = CheckSettings(), progress: Progress = silent) -> Checked:
+    """Without a judgement: how far the stages of search agree, and how steady the answers are when questions are typed differently.
+
+    Raises:
+        InputError: the queries are not what they should be.
+    """
+    return checking.check(path, queries_path, settings, progress)
+
+
+def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, ask: Ask, progress: Progress = silent) -> Judged:
+    """Have the pairs judged that tell most, and say what that proves; `ask` shows them. Interrupted, it goes on where it was.
+
+    Raises:
+        InputError: the queries are not what they should be, or `into` holds other judgements. Locked: another process judges into it.
+    """
+    return judging_session.judge(path, queries_path, into, settings, ask, progress)
 
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:

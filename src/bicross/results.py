@@ -8,6 +8,7 @@ from typing import Any
 
 from bicross.data.inspection import Lengths
 from bicross.data.pairs import Pairs
+from bicross.evaluation.evaluated import Evaluated as Evaluated  # noqa: PLC0414 - given on: results are looked for here
 from bicross.records import Hit, Ranking, Skip, Space
 
 SAMPLE = 5  # questions that `questions` shows
@@ -70,26 +71,6 @@ class Answers:
         """As `search --json` prints it; questions asked together share the time evenly."""
         share = {stage: seconds / max(1, len(self.queries)) for stage, seconds in self.seconds.items()}
         return {"queries": [{**answer.as_json(), "seconds": share} for answer in self.queries], "seconds": dict(self.seconds)}
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """`evaluate`: means with intervals, the best possible after recall, per-query values, and latency of single questions.
-
-    `unknown` names judged documents that the collection does not hold: the relevant ones among them count as misses.
-    """
-
-    stage: str
-    depth: int
-    queries: int
-    measures: Mapping[str, float]
-    confidence: Mapping[str, tuple[float, float]]
-    ceiling: Mapping[str, float]
-    per_query: Mapping[str, Mapping[str, float]]
-    latency: Mapping[str, float]
-    seconds: Mapping[str, float]
-    unknown: tuple[str, ...] = ()
-    skipped: tuple[Skip, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

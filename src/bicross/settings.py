@@ -56,12 +56,16 @@ class SearchSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    """Which measures, by their ir-measures names, and how sure the intervals are."""
+    """Which measures, by their ir-measures names, the first of which leads the report, and how sure the intervals are.
+
+    `fail_if`: rules `MEASURE drops AMOUNT`, judged against a baseline.
+    """
 
     measures: tuple[str, ...] = ("nDCG@10", "RR@10", "R@100", "AP")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     resamples: int = Field(default=2000, ge=100, le=100_000)
     seed: int = 0
+    fail_if: tuple[str, ...] = ()
 
     @field_validator("measures")
     @classmethod
@@ -69,6 +73,21 @@ class EvaluateSettings(Settings):
         if not measures:
             raise ValueError("no measure is named; expected one or more, such as nDCG@10")
         return measures
+
+
+class CheckSettings(Settings):
+    """What `check` does. `sample`: questions that are asked, drawn at random by `seed`, if the file has more."""
+
+    sample: int = Field(default=100, ge=1, le=100_000)
+    seed: int = 0
+
+
+class JudgeSettings(Settings):
+    """What `judge` does. `pairs` in all, `per_question` of each, drawn by `seed`; fewer where a question has found fewer documents."""
+
+    pairs: int = Field(default=200, ge=1, le=100_000)
+    per_question: int = Field(default=5, ge=1, le=100)
+    seed: int = 0
 
 
 class MineSettings(Settings):

@@ -22,7 +22,7 @@ def test_a_report_joins_measures_intervals_ceiling_and_latency() -> None:
     values = per_query(SETTINGS.measures, QRELS, FINAL)
     assert found.run == "final"
     assert found.per_query == values and found.means == means(values)
-    assert found.confidence["nDCG@10"] == bootstrap_interval(list(values["nDCG@10"].values()), 0.95, 200, 7)
+    assert found.confidence["nDCG@10"] == bootstrap_interval(list(values["nDCG@10"].values()), 0.95, 200, 7, (0, 1))
     assert found.ceiling == ceiling(SETTINGS.measures, QRELS, RECALLED) == {"nDCG@10": 0.5, "R@100": 0.5}
     assert found.means["nDCG@10"] < found.ceiling["nDCG@10"]
     assert found.latency["max"] == 0.3

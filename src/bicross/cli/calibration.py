@@ -14,6 +14,7 @@ from bicross.errors import InputError
 if TYPE_CHECKING:
     from bicross.calibrating import CalibratedCollection
     from bicross.evaluation.calibrated import Calibrated
+    from bicross.evaluation.reliability import Wish
 
 PRECISION = 0.9
 Share = Annotated[float | None, typer.Option(help="Of the kept hits, the share that shall be relevant. [default: 0.9]")]
@@ -40,7 +41,8 @@ def calibrate(
 
     if precision is not None and recall is not None:
         raise InputError("Both --precision and --recall are given; expected one of them, for one threshold cannot promise both.")
-    wished, value = ("precision", PRECISION if precision is None else precision) if recall is None else ("recall", recall)
+    wished: Wish = "precision" if recall is None else "recall"
+    value = next(given for given in (precision, recall, PRECISION) if given is not None)
     if not 0 < value < 1:
         raise InputError(f"--{wished} is {value:g}; expected a number between 0 and 1.")
     with bar() as progress:

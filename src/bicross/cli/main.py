@@ -12,15 +12,13 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import questions, tuning
+from bicross.cli import calibration, evaluation, judging, questions, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
     Encoder,
     IdColumn,
     Json,
-    QrelsFlag,
-    Queries,
     Reranker,
     Source,
     StageFlag,
@@ -115,54 +113,17 @@ def search(
     k: Annotated[int, typer.Option("-k", help="How many hits.")] = 10,
     depth: DepthFlag = "auto",
     stage: StageFlag = "both",
+    min_probability: Annotated[
+        float | None, typer.Option(help="Leave out hits that are less probably relevant; `bicross calibrate` finds a threshold.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer questions: recall by words and by meaning, then rerank the best candidates."""
     from bicross import pipeline
     from bicross.cli import show
 
-    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
+    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage, min_probability=min_probability)
     show.out(pipeline.search(collection, questions, settings), as_json, show.answered)
-
-
-@app.command()
-def evaluate(
-    collection: AtCollection,
-    queries: Queries,
-    qrels: QrelsFlag,
-    k: Annotated[int, typer.Option("-k", help="How many hits a question.")] = 100,
-    depth: DepthFlag = "auto",
-    stage: StageFlag = "both",
-    measures: Annotated[str, typer.Option(help="Names as ir-measures writes them, with commas.")] = "nDCG@10,RR@10,R@100,AP",
-    run: Annotated[Path | None, typer.Option(help="Write the rankings here, as a TREC run.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure search on questions with known answers: means with intervals, the ceiling after recall, and latency."""
-    from bicross import pipeline
-    from bicross.cli import show
-    from bicross.cli.progress import bar
-    from bicross.settings import parse_measure_names
-
-    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
-    measuring = settings_of("EvaluateSettings", measures=parse_measure_names(measures))
-    with bar() as progress:
-        found = pipeline.evaluate(collection, queries, qrels, settings, measuring, run, progress)
-    show.out(found, as_json, show.evaluated)
-
-
-@app.command()
-def compare(
-    run_a: Annotated[Path, typer.Argument(help="A TREC run.")],
-    run_b: Annotated[Path, typer.Argument(help="Another, on the same questions.")],
-    qrels: QrelsFlag,
-    measure: Annotated[str, typer.Option(help="A measure as ir-measures writes it.")] = "nDCG@10",
-    as_json: Json = False,
-) -> None:
-    """Say whether the second run is better than the first: a paired test, with its interval."""
-    from bicross import pipeline
-    from bicross.cli import show
-
-    show.out(pipeline.compare(run_a, run_b, qrels, measure), as_json, lambda found: [found.verdict])
 
 
 @app.command()
@@ -262,6 +223,11 @@ def export(
 
 
 app.command()(questions.questions)
+app.command()(judging.check)
+app.command()(judging.judge)
+app.command()(evaluation.evaluate)
+app.command()(evaluation.compare)
+app.command()(calibration.calibrate)
 for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")

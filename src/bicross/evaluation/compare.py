@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf, sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +55,7 @@ def compare(
 ) -> Comparison:
     """Compare two runs, query by query; a judged query that a run does not have is 0 for it. The verdict calls them by their names.
 
-    The interval is the percentile interval of the paired bootstrap; the p-value is the two-sided paired randomisation test's.
+    The interval is the paired bootstrap's (`bootstrap_interval`); the p-value is the two-sided paired randomisation test's.
 
     Raises:
         InputError: the measure is unknown, the qrels are empty, or a run has none of their queries.
@@ -72,19 +74,36 @@ def compare(
     return replace(found, verdict=_verdict(found, *names, confidence))
 
 
-def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """Low and high end of the mean's percentile bootstrap interval (Efron and Tibshirani, 1993, chapter 13).
+def bootstrap_interval(
+    values: Sequence[float],
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    bounds: tuple[float, float] = (-inf, inf),
+) -> tuple[float, float]:
+    """Low and high end of the mean's interval, within `bounds`; of one value, that value.
+
+    The percentile bootstrap, at quantiles so much further out that it is no longer too narrow for few values (Hesterberg, "What Teachers
+    Should Know About the Bootstrap", The American Statistician 69, 2015, section 4.3), and reaching at least as far as Student's t:
+    where most differences are 0, as between two runs, resampling alone hardly sees the others. docs/evaluation.md has what each covers.
 
     Raises:
         InputError: there are no values.
     """
     if not len(values):
         raise InputError("Found no values to take a mean of; expected one for each judged query.")
+    from scipy.special import stdtrit  # slow to import
+
     sample = np.asarray(values, dtype=np.float64)  # (n,)
-    rng = np.random.default_rng(seed)
-    resampled = [sample[rng.integers(0, len(sample), (rows, len(sample)))].mean(axis=1) for rows in _blocks(resamples, len(sample))]
-    low, high = np.quantile(np.concatenate(resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    if len(sample) == 1:
+        return float(sample[0]), float(sample[0])
+    rng, size = np.random.default_rng(seed), len(sample)
+    resampled = [sample[rng.integers(0, size, (rows, size))].mean(axis=1) for rows in _blocks(resamples, size)]
+    reach = float(stdtrit(size - 1, (1 + confidence) / 2))
+    tail = NormalDist().cdf(-reach * sqrt(size / (size - 1)))
+    low, high = np.quantile(np.concatenate(resampled), [tail, 1 - tail])
+    middle, error = sample.mean(), reach * sample.std(ddof=1) / sqrt(size)
+    return max(bounds[0], float(min(low, middle - error))), min(bounds[1], float(max(high, middle + error)))
 
 
 def randomisation_test(differences: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,3 +14,9 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     times = np.asarray(seconds, dtype=np.float64)  # (searches,)
     middle, high, higher = np.percentile(times, [50, 95, 99])
     return {"p50": float(middle), "p95": float(high), "p99": float(higher), "mean": float(times.mean()), "max": float(times.max())}
+
+
+def by_stage(times: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Percentiles of each stage over searches, of each its seconds by stage; what a search did without took 0. "total" is no stage."""
+    stages = dict.fromkeys(stage for one in times for stage in one if stage != "total")
+    return {stage: percentiles([one.get(stage, 0.0) for one in times]) for stage in stages}

@@ -70,11 +70,16 @@ def ceiling(measures: Sequence[str], qrels: Qrels, run: Run) -> dict[str, float]
     Raises:
         InputError: as `per_query`.
     """
+    return means(per_query(measures, qrels, best_orders(qrels, run)))
+
+
+def best_orders(qrels: Qrels, run: Run) -> Run:
+    """The run's hits for each judged query in the order of their grades, those of one grade in the run's order."""
     ideal = {}
     for query, grades in qrels.items():
         candidates = run.rankings.get(query, ())
         ideal[query] = tuple(sorted(candidates, key=lambda hit: -max(grades.get(hit.doc_id, 0), 0)))
-    return means(per_query(measures, qrels, Run(run.name, ideal)))
+    return Run(run.name, ideal)
 
 
 def parse_measure(name: str) -> Measure:

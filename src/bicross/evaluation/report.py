@@ -10,6 +10,8 @@ from bicross.evaluation.metrics import ceiling, means, per_query
 from bicross.records import Qrels, Report, Run
 from bicross.settings import EvaluateSettings
 
+WITHIN = (0.0, 1.0)  # every measure that is computed here is
+
 
 def report(run: Run, qrels: Qrels, settings: EvaluateSettings, candidates: Run | None, latency_seconds: Sequence[float]) -> Report:
     """Measure a run. `candidates` is what was recalled before reranking, and gives the ceiling; None leaves the ceiling empty.
@@ -23,7 +25,7 @@ def report(run: Run, qrels: Qrels, settings: EvaluateSettings, candidates: Run |
         means=means(values),
         per_query=values,
         confidence={
-            name: bootstrap_interval(list(by_query.values()), settings.confidence, settings.resamples, settings.seed)
+            name: bootstrap_interval(list(by_query.values()), settings.confidence, settings.resamples, settings.seed, WITHIN)
             for name, by_query in values.items()
         },
         ceiling={} if candidates is None else ceiling(settings.measures, qrels, candidates),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from bicross.html_page import document, section, table
 from bicross.mining.audit import Audit, Seen
 
 MEANINGS = {
@@ -20,20 +21,6 @@ MEANINGS = {
 COLOURS = {"positive": "#2a7f62", "hard": "#b3462f", "suspect": "#b58a1b", "duplicate": "#7a5aa6", "easy": "#4a78a8", "random": "#777"}
 WIDTH, HEIGHT = 640, 74  # of one histogram, in SVG units
 CHARACTERS = 600  # shown of a text
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif;
-  color: #222; background: #fff; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem .9rem .15rem 0; vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; } th { font-weight: 600; }
-svg { display: block; width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: #444; }
-.note, .scores { color: #666; font-size: .87rem; } .remark { border-left: 3px solid #b3462f; padding-left: .7rem; }
-article { border-top: 1px solid #eee; padding: .6rem 0; break-inside: avoid; }
-article p { margin: .15rem 0; overflow-wrap: anywhere; white-space: pre-line; } article b { color: #555; font-weight: 600; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; color: #555; }
-@media print { body { max-width: none; margin: 0; font-size: 11px; } h2 { break-after: avoid; } }
-"""
 
 
 def page(audit: Audit) -> str:
@@ -42,43 +29,26 @@ def page(audit: Audit) -> str:
         "<h1>Audit of mined negatives</h1>",
         f"<p>{audit.questions} questions, {audit.positives} known answers in the collection.</p>",
         *(f'<p class="remark">{escape(remark)}</p>' for remark in audit.remarks),
-        _section("What was found", _kinds(audit) + _facts(audit)),
-        _section("Cross-encoder scores", _histograms(audit)),
-        _section("Unmarked answers left among the hard negatives (an estimate)", _leak(audit)),
-        _section("How well the stages tell known answers apart", _agreement(audit)),
-        _section("Questions without a hard negative", _without(audit)),
-        _section("To read: hard negatives next to the threshold", _articles(audit.borderline)),
-        _section("To read: a random sample of suspected answers", _articles(audit.suspects)),
-        _section("To read: a random sample of near-duplicates", _articles(audit.duplicates)),
-        _section("Made by", "".join(f"<pre>{_json(source)}</pre>" for source in audit.sources)),
+        section("What was found", _kinds(audit) + _facts(audit)),
+        section("Cross-encoder scores", _histograms(audit)),
+        section("Unmarked answers left among the hard negatives (an estimate)", _leak(audit)),
+        section("How well the stages tell known answers apart", _agreement(audit)),
+        section("Questions without a hard negative", _without(audit)),
+        section("To read: hard negatives next to the threshold", _articles(audit.borderline)),
+        section("To read: a random sample of suspected answers", _articles(audit.suspects)),
+        section("To read: a random sample of near-duplicates", _articles(audit.duplicates)),
+        section("Made by", "".join(f"<pre>{_json(source)}</pre>" for source in audit.sources)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Audit of mined negatives</title>'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width"><style>'
-        + STYLE
-        + "</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    """Rows of a name and a number."""
-    return "<table>" + "".join(f'<tr><td>{escape(name)}</td><td class="n">{escape(value)}</td></tr>' for name, value in rows) + "</table>"
+    return document("Audit of mined negatives", parts)
 
 
 def _kinds(audit: Audit) -> str:
-    return _table((MEANINGS[kind], str(count)) for kind, count in audit.kinds.items() if count or kind != "unsorted")
+    return table((MEANINGS[kind], str(count)) for kind, count in audit.kinds.items() if count or kind != "unsorted")
 
 
 def _facts(audit: Audit) -> str:
     hard = audit.hard
-    return "<p></p>" + _table(
+    return "<p></p>" + table(
         [
             ("hard negatives a question: mean, median, fewest", f"{hard['mean']:.1f}, {hard['median']:g}, {hard['min']:g}"),
             ("questions without a hard negative", str(audit.without_hard)),
@@ -142,7 +112,7 @@ def _agreement(audit: Audit) -> str:
         "random": "cross-encoder, against random documents",
     }
     rows = [(f"AUC of the {name}", _number(audit.auc[key])) for key, name in names.items()]
-    return _table([*rows, ("pairs of candidates that dense search and cross-encoder order differently", _number(audit.disagreement))])
+    return table([*rows, ("pairs of candidates that dense search and cross-encoder order differently", _number(audit.disagreement))])
 
 
 def _number(value: float | None) -> str:

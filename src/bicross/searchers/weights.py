@@ -29,7 +29,9 @@ class Weights:
     def of(cls, stored: Mapping[str, Any]) -> Weights:
         """From JSON; what is not there is the default."""
         known = {name: stored[name] for name in ("fusion", "combination", "depth") if name in stored}
-        return cls(**known, **({"calibration": _calibration(stored["calibration"])} if "calibration" in stored else {}))
+        if "calibration" in stored:
+            known["calibration"] = _calibration(stored["calibration"])
+        return cls(**known)
 
     def as_json(self) -> dict[str, Any]:
         """As `of` reads it."""

@@ -1,0 +1,65 @@
+"""A collection moved to other models, and back: the new space is filled beside the one that answers, then one pointer swaps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bicross.collection.store import Collection
+from bicross.errors import SpaceMismatch
+from bicross.models import names, registry
+from bicross.records import Skip
+from bicross.results import Indexed, RolledBack
+from bicross.upsert import TRUNCATED, encoder_of, fill, weights_of
+
+Progress = Callable[[str, int, int], None]
+
+
+def reembed(path: Path, encoder_name: str, progress: Progress) -> Indexed:
+    """See `pipeline.reembed`."""
+    start = time.perf_counter()
+    with Collection.write(path) as writer:
+        name = names.canonical(encoder_name, path)
+        encoder = encoder_of(name, path)
+        with writer.job("reembed", {"encoder": name}):
+            writer.register_space(encoder.space, name)
+            embedded = fill(writer, encoder, progress)
+            reranker = writer.facts.reranker
+            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=weights_of(name, reranker, path)))
+            writer.prune()
+            writer.fold()
+    now = Collection.open(path).status()
+    seconds = time.perf_counter() - start
+    return Indexed(
+        documents=now.documents,
+        passages=now.passages,
+        changed=0,
+        unchanged=now.documents,
+        embedded=embedded,
+        truncated=tuple(Skip(text[:60], TRUNCATED) for text in encoder.cut),
+        skipped=(),
+        space=encoder.space,
+        seconds=seconds,
+        documents_per_second=now.documents / seconds,
+    )
+
+
+def rollback(path: Path, progress: Progress) -> RolledBack:
+    """See `pipeline.rollback`."""
+    start = time.perf_counter()
+    with Collection.write(path) as writer:
+        facts, space = writer.before()
+        encoder = encoder_of(facts.encoder, path)
+        registry.notes(names.located(facts.reranker, path))  # raises where it is gone
+        if encoder.space != space:
+            raise SpaceMismatch(
+                f"{facts.encoder} makes vectors of space {encoder.space.fingerprint[:12]} now, those that {path} kept are of space "
+                f"{space.fingerprint[:12]}. Put the model back as it was, or run: bicross reembed {path} --encoder {facts.encoder}"
+            )
+        with writer.job("rollback", {"encoder": facts.encoder}):
+            embedded = fill(writer, encoder, progress)
+        facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
+        writer.fold()
+    return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
