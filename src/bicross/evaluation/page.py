@@ -37,7 +37,7 @@ article { padding: .9rem 0; break-inside: auto; } article li { break-inside: avo
 @media (max-width: 700px) {
   body { margin-top: 1rem; } .pair { grid-template-columns: 1fr; } td, th { padding-right: .5rem; }
   table { width: 100%; } td.n small { white-space: normal; } svg.mini { display: none; }
-  td .text { min-width: 5.5rem; display: inline-block; } table.facts td:first-child { width: 8.5rem; }
+  td .text { min-width: 5rem; display: inline-block; } table.facts td:first-child { width: 8.5rem; }
 }
 @media print {
   .pair { grid-template-columns: 1fr 1fr; } nav { display: none; } a { color: inherit; text-decoration: none; }

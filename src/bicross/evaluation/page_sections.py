@@ -56,7 +56,7 @@ def stages(found: Evaluated) -> str:
         return f'{text}<div class="pair">{left}</div>'
     dots = [Dot(one.query_id, one.recalled, one.final) for one in two.outcomes]
     right = f"<div><h3>Question by question</h3>{figures.scatter(dots, f'{two.measure} in the order of recall', 'reranked')}</div>"
-    told = "<h3>The same candidates, in the order of recall and reranked</h3>" + _changes(two.changes, "order of recall", "reranked")
+    told = "<h3>The same candidates, in the order of recall and reranked</h3>" + _changes(two.changes, "reranked")
     return f'{text}<div class="pair">{left}{right}</div>{told}'
 
 
@@ -65,7 +65,7 @@ def baseline(found: Evaluated) -> str:
     against = found.against
     if against is None:
         return ""
-    head = f"<p>{escape(against.baseline)} is before, this is after, on {against.queries} questions that both have.</p>"
+    head = f"<p>{escape(against.baseline)} is before, this evaluation is now, on {against.queries} questions that both have.</p>"
     remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in against.remarks)
     rules = "".join(
         f'<li class="{"failed" if check.state == "failed" else ""}"><b>{escape(check.rule)}</b> {escape(check.reason)}.</li>'
@@ -73,7 +73,7 @@ def baseline(found: Evaluated) -> str:
     )
     named = [("asked only now", against.only_here), ("only in the baseline", against.only_there)]
     others = "".join(_note(f"{what}: {_named(ids)}") for what, ids in named if ids)
-    return head + remarks + _changes(against.changes, "before", "after") + others + (f"<h3>Rules</h3><ul>{rules}</ul>" if rules else "")
+    return head + remarks + _changes(against.changes, "now") + others + (f"<h3>Rules</h3><ul>{rules}</ul>" if rules else "")
 
 
 def depths(found: Evaluated) -> str:
@@ -130,8 +130,7 @@ def slices(found: Evaluated) -> str:
     along = Scale(0, 1, *MINI)
     rows = [
         (
-            f'<span class="text">{escape(one.name)}</span>',
-            str(one.queries),
+            f'<span class="text">{escape(one.name)}</span>' + small(f"{one.queries} questions"),
             _value(one.value, one.confidence),
             f"{one.best:.4f}",
             _difference(one.gain, one.gain_confidence) if found.depth else "",
@@ -143,8 +142,8 @@ def slices(found: Evaluated) -> str:
         "Short and long: the shorter and the longer third of each language's questions. Tags: what the queries' `tag` or `tags` say. "
         f"Parts of fewer than {FEWEST} questions have no interval and prove nothing. Diamond: best possible."
     )
-    heads = ("part", "questions", found.two_stage.measure, "best possible", "by reranking" if found.depth else "", "")
-    return _grid(heads, rows, (1, 2, 3, 4)) + _note(note)
+    heads = ("part", found.two_stage.measure, "best possible", "by reranking" if found.depth else "", "")
+    return _grid(heads, rows, (1, 2, 3)) + _note(note)
 
 
 def made_by(found: Evaluated) -> str:
@@ -175,20 +174,17 @@ def small(*lines: str) -> str:
     return "".join(f"<small>{escape(line)}</small>" for line in lines)
 
 
-def _changes(changes: Sequence[Change], before: str, after: str) -> str:
+def _changes(changes: Sequence[Change], now: str) -> str:
     rows = [
         (
             escape(one.measure),
-            f"{one.before:.4f}",
-            f"{one.after:.4f}",
+            f"{one.after:.4f}" + small(f"from {one.before:.4f}"),
             _difference(one.difference, one.confidence),
             escape(one.shown) + small(said(one.adjusted), f"{one.wins} up, {one.losses} down, {one.ties} unchanged"),
         )
         for one in changes
     ]
-    return _grid(("measure", before, after, "difference", "shown"), rows, (1, 2, 3)) + _note(
-        "p is the paired test's after Holm's correction."
-    )
+    return _grid(("measure", now, "difference", "shown"), rows, (1, 2)) + _note("p is the paired test's after Holm's correction.")
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int]) -> str:
