@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from bicross.vectors import best_first
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"), min_size=1, max_size=8) | st.text(
     "%25038EC \u3000\t", min_size=1, max_size=9
 )
-scores = st.dictionaries(words, st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5)
+scores = st.dictionaries(words, st.floats(-1e30, 1e30) | st.sampled_from([0.0, 1.0, 1.0 + 1e-9]), min_size=1, max_size=5)
 
 
 @given(words, st.dictionaries(words, scores, min_size=1, max_size=3))
@@ -25,7 +26,21 @@ def test_a_run_reads_back_as_it_was_written(
     run = Run(name, {query: best_first(Hit(*hit) for hit in ranked.items()) for query, ranked in found.items()})
     path = tmp_path_factory.mktemp("runs") / "run.txt"
     write_run(path, run)
-    assert read_run(path) == run
+    again = read_run(path)
+    assert again.name == name and again.rankings.keys() == run.rankings.keys()
+    for query, ranking in run.rankings.items():
+        assert [hit.doc_id for hit in again.rankings[query]] == [hit.doc_id for hit in ranking]
+        singles = [np.float32(hit.score) for hit in ranking]
+        if len(set(singles)) == len(singles):
+            assert again.rankings[query] == ranking, "scores that trec_eval tells apart are as they were"
+
+
+def test_equal_scores_are_written_a_step_apart(tmp_path: Path) -> None:
+    write_run(
+        tmp_path / "r", Run("x", {"q": tuple(Hit(doc, score) for doc, score in (("a", 2.0), ("b", 2.0), ("c", 2.0 - 1e-9), ("d", 1.0)))})
+    )
+    written = [np.float32(line.split()[4]) for line in (tmp_path / "r").read_text().splitlines()]
+    assert written == sorted(set(written), reverse=True) and written[0] == 2 and written[1] > 1.9999 and written[3] == 1
 
 
 def test_the_six_columns(tmp_path: Path) -> None:
@@ -34,8 +49,8 @@ def test_the_six_columns(tmp_path: Path) -> None:
 
 
 def test_reading_orders_by_score_whatever_the_rank_says(tmp_path: Path) -> None:
-    (tmp_path / "r").write_text("q\tQ0\tb\t1\t1\tx\n\nq Q0 a 2 1.0 x\nq Q0 c 3 7e0 x\n")
-    assert [hit.doc_id for hit in read_run(tmp_path / "r").rankings["q"]] == ["c", "a", "b"]
+    (tmp_path / "r").write_text("q\tQ0\tb\t1\t1\tx\n\nq Q0 a 2 1.0 x\nq Q0 c 3 7e0 x\nq Q0 d 4 1e300 x\nq Q0 e 5 1e301 x\n")
+    assert [hit.doc_id for hit in read_run(tmp_path / "r").rankings["q"]] == ["e", "d", "c", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,7 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, words: list[str]) -> Non
         Run("x", {"": (Hit("a", 1.0),)}),
         Run("x", {"q": (Hit("", 1.0),)}),
         Run("x", {"q": (Hit("a", float("nan")),)}),
+        Run("x", {"q": (Hit("a", 1e39),)}),
     ],
 )
 def test_what_six_columns_cannot_say_is_refused_and_nothing_is_written(tmp_path: Path, run: Run) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ import pytrec_eval
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
+from bicross.data.trec import read_run, write_run
 from bicross.evaluation.compare import bootstrap_interval, randomisation_test
 from bicross.evaluation.metrics import per_query
 from bicross.records import Hit, Run
+from bicross.vectors import best_first
 
 Numbers = NDArray[np.float64]
 POPULATION, WORLDS = 100_000, 1000
@@ -67,6 +70,19 @@ def test_intervals_cover_the_truth(shape: Callable[[np.random.Generator, int], N
     assert 0.93 <= covered / WORLDS <= 0.97
 
 
+def test_a_run_that_is_written_has_trec_evals_values_however_many_scores_are_equal(tmp_path: Path) -> None:
+    qrels, scores = world(9)
+    run = Run("run", {query: best_first(Hit(doc, score) for doc, score in found.items()) for query, found in scores.items()})
+    write_run(tmp_path / "run", run)
+    rows = [line.split() for line in (tmp_path / "run").read_text().splitlines()]
+    written = {query: {row[2]: float(row[4]) for row in rows if row[0] == query} for query in scores}
+    expected = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut_10", "map"}).evaluate(written)
+    again = read_run(tmp_path / "run")
+    for name, trec_name in (("nDCG@10", "ndcg_cut_10"), ("AP", "map")):
+        found, read = (per_query([name], qrels, one)[name] for one in (run, again))
+        assert found == read == pytest.approx({query: expected.get(query, {}).get(trec_name, 0.0) for query in qrels}, abs=1e-6)
+
+
 def world(seed: int) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
     """Graded qrels, and a run with tied scores, questions that it misses, and questions that nobody judged."""
     rng = random.Random(seed)
@@ -93,7 +109,7 @@ def test_every_measure_is_trec_evals_with_grades_ties_and_missing_questions(seed
     }
     qrels, scores = world(seed)
     expected = pytrec_eval.RelevanceEvaluator(qrels, set(names.values())).evaluate(scores)
-    # trec_eval puts the later id first where scores are equal; we measure the order that a search shows, so it is given to us.
+    # trec_eval puts the later id first where scores are equal; what is measured here is the order itself.
     orders = {query: sorted(found, key=lambda doc: (found[doc], doc), reverse=True) for query, found in scores.items()}
     run = Run("run", {query: tuple(Hit(doc, scores[query][doc]) for doc in order) for query, order in orders.items()})
     found = per_query(list(names), qrels, run)

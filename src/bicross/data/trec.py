@@ -2,6 +2,9 @@
 
 The columns are parted by white space, so white space in a name is percent-encoded (RFC 3986, section 2.1): `my%20file.txt`.
 A `%` is written as `%25` only where it would otherwise be read as white space, so that most names with a `%` stand as they are.
+
+trec_eval keeps scores in single precision, and puts the later id first where they are equal, whatever the rank column says. A run is
+read in that order, and written so that trec_eval gives it the order that it has.
 """
 
 from __future__ import annotations
@@ -10,17 +13,19 @@ import math
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import numpy as np
+
 from bicross import durable
 from bicross.data.lines import read_lines, require_file
 from bicross.errors import InputError
-from bicross.records import Hit, Run
-from bicross.vectors import best_first
+from bicross.records import Hit, Ranking, Run
 
+LARGEST = 1e38  # of a score that is written
 _COLUMNS = "`query Q0 document rank score name`"
 _CODES = "|".join(quote(character)[1:] for character in map(chr, range(0x3001)) if character.isspace())  # all that str.split parts at
 _TO_ESCAPE = re.compile(rf"\s|%(?=25|{_CODES})")
@@ -28,7 +33,7 @@ _ESCAPED = re.compile(rf"%(?:25|{_CODES})")
 
 
 def read_run(path: Path) -> Run:
-    """A run as trec_eval reads it: by score, highest first, whatever the rank column says; ties break by id.
+    """A run in trec_eval's order: by score in single precision, highest first, equal ones by id, last first, whatever the rank column says.
 
     Its name is that of the last line. White space and `%` in per cent are read back as themselves.
 
@@ -52,7 +57,7 @@ def read_run(path: Path) -> Run:
         ranked[doc_id] = Hit(doc_id, _score(score, place))
     if not hits:
         raise InputError(f"{path} holds no hit; expected lines {_COLUMNS}.")
-    return Run(name, {query_id: best_first(ranked.values()) for query_id, ranked in hits.items()})
+    return Run(name, {query_id: _as_trec_eval(ranked.values()) for query_id, ranked in hits.items()})
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -87,10 +92,13 @@ def check_run_path(path: Path) -> None:
 
 
 def write_run(path: Path, run: Run) -> None:
-    """Write a run in the order of its rankings; names and scores read back equal. A query without hits has no line in the format.
+    """Write a run in the order of its rankings, in which it reads back. A query without hits has no line in the format.
+
+    Names read back equal, and so do scores, but for those that are not below the one before in single precision: they are written a step
+    lower.
 
     Raises:
-        InputError: an id or the run's name is empty, a score is not finite, or the path is refused as `check_run_path` says.
+        InputError: an id or the run's name is empty, a score is none of single precision, or the path is refused as `check_run_path` says.
         StoreError: the file cannot be written.
     """
     check_run_path(path)
@@ -98,11 +106,23 @@ def write_run(path: Path, run: Run) -> None:
     name = _word(run.name, "run")
     for query_id, ranking in run.rankings.items():
         query = _word(query_id, "query")
+        before = np.float32(np.inf)
         for rank, hit in enumerate(ranking, start=1):
-            if not math.isfinite(hit.score):
-                raise InputError(f"Document {hit.doc_id!r} has score {hit.score} for query {query_id!r}; expected a finite number.")
-            lines.append(f"{query} Q0 {_word(hit.doc_id, 'document')} {rank} {float(hit.score)!r} {name}\n")
+            if not abs(hit.score) < LARGEST:
+                raise InputError(
+                    f"Document {hit.doc_id!r} has score {hit.score} for query {query_id!r}; expected a finite number below {LARGEST:g}."
+                )
+            score = float(hit.score)
+            if not np.float32(score) < before:
+                score = float(np.nextafter(before, np.float32(-np.inf)))
+            before = np.float32(score)
+            lines.append(f"{query} Q0 {_word(hit.doc_id, 'document')} {rank} {score!r} {name}\n")
     durable.write_file(_target(path), "".join(lines).encode())
+
+
+def _as_trec_eval(hits: Iterable[Hit]) -> Ranking:
+    with np.errstate(over="ignore"):  # beyond single precision all are equally high
+        return tuple(sorted(hits, key=lambda hit: (np.float32(hit.score), hit.doc_id), reverse=True))
 
 
 def _score(text: str, place: str) -> float:
