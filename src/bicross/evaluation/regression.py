@@ -99,7 +99,8 @@ def _judged(rule: Rule, change: Change, p_value: float, moved: Sequence[float], 
 
 def _reason(found: Check, rule: Rule, change: Change, settings: EvaluateSettings) -> str:
     low, high = change.confidence
-    moved = f"fell by {-change.difference:.4f}" if change.difference < 0 else f"rose by {change.difference:.4f}"
+    size = f"by {abs(change.difference):.4f}"
+    moved = f"fell {size}" if change.difference < 0 else f"rose {size}" if change.difference > 0 else "did not move"
     seen = (
         f"{rule.measure} {moved}, from {change.before:.4f} to {change.after:.4f}, over {change.queries} questions "
         f"({settings.confidence * 100:g}% interval [{low:+.4f}, {high:+.4f}], one-sided {said(found.p_value)})"
