@@ -23,7 +23,7 @@ article {{ border-top: 1px solid #eee; padding: .6rem 0; break-inside: avoid; }}
 article p {{ margin: .15rem 0; overflow-wrap: anywhere; white-space: pre-line; }} article b {{ color: #555; font-weight: 600; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; color: #555; }}
 :lang(zh) {{ line-height: 1.65; line-break: strict; }}
-@media print {{ body {{ max-width: none; margin: 0; font-size: 11px; }} h2 {{ break-after: avoid; }} }}
+@media print {{ html {{ font-size: 12px; }} body {{ max-width: none; margin: 0; font-size: 11px; }} h2 {{ break-after: avoid; }} }}
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
