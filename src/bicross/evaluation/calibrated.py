@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bicross.evaluation.calibration import Numbers, Pair, base_rates, cross_fitted, fit, log_losses, probabilities
+from bicross.evaluation.calibration import Pair, base_rates, by_question, cross_fitted, fit, log_losses, probabilities
 from bicross.evaluation.compare import bootstrap_interval, randomisation_test
 from bicross.evaluation.metrics import mean
 from bicross.evaluation.reliability import Interval, Reliability, Threshold, Wish, reliability, threshold
@@ -54,12 +54,13 @@ def calibrated(kind: str, pairs: Sequence[Pair], stored: Calibration | None, wis
     chances, base = cross_fitted(pairs), base_rates(pairs)
     said = base if stored is None else probabilities(stored, pairs)
     before = np.where(np.isnan(said), base, said)
-    new, old, least = (_by_question(log_losses(given, pairs), pairs) for given in (chances, before, base))
+    shown = by_question(np.ones(len(pairs)), pairs)  # hits of each question
+    new, old, least = (by_question(log_losses(given, pairs), pairs) / shown for given in (chances, before, base))
     gains = (old - new).tolist()
     interval, p_value = bootstrap_interval(gains), randomisation_test(gains)
     curve, better = fit(pairs), p_value < LEVEL and interval[0] > 0
     # One that equals the stored one was fitted to these questions then, too, and only cross-fitting tells how good it is.
-    shown = chances if better or stored in (None, curve) else before
+    told = chances if better or stored in (None, curve) else before
     return Calibrated(
         kind=kind,
         pairs=len(pairs),
@@ -75,14 +76,7 @@ def calibrated(kind: str, pairs: Sequence[Pair], stored: Calibration | None, wis
         confidence=interval,
         p_value=p_value,
         better=better,
-        reliability=reliability(pairs, shown),
+        reliability=reliability(pairs, told),
         error_before=None if stored is None else reliability(pairs, before).error,
-        threshold=threshold(pairs, shown, wished, value),
+        threshold=threshold(pairs, told, wished, value),
     )
-
-
-def _by_question(values: Numbers, pairs: Sequence[Pair]) -> Numbers:
-    """The mean of the values of each question's pairs, (questions,)."""
-    number = {query: row for row, query in enumerate(dict.fromkeys(pair.query for pair in pairs))}
-    rows = np.array([number[pair.query] for pair in pairs])
-    return np.asarray(np.bincount(rows, values) / np.bincount(rows))

@@ -63,7 +63,8 @@ def pairs_of(rankings: Mapping[str, Ranking], qrels: Mapping[str, Mapping[str, i
 def fit(pairs: Sequence[Pair]) -> Calibration:
     """Logistic regression on the scores, with slopes that are never negative and Platt's targets, which keep it finite where the scores
     tell all answers from all else ("Probabilistic outputs for support vector machines", 1999). From ENOUGH pairs on a monotone curve over
-    its logit (`isotonic`) takes the place of the logistic function, if its log loss is lower on folds that neither was fitted to.
+    its logit (`isotonic`) takes the place of the logistic function, if its log loss is lower on folds that neither was fitted to, by more
+    than the standard error of the paired difference over questions: where both are as good, the curve's ends rest on few pairs.
 
     All scores but those of MAY_MISS have to be there in every pair, or in none. Needs one pair or more.
     """
@@ -71,13 +72,22 @@ def fit(pairs: Sequence[Pair]) -> Calibration:
     folds = sorted({pair.fold for pair in pairs})
     if len(pairs) < ENOUGH or len(folds) < 2:
         return logistic
-    losses = np.zeros(2)
-    for fold in folds:
-        rest, left_out = parted(pairs, fold)
-        straight = _logistic(rest)
-        for place, curve in enumerate((straight, _with_knots(straight, rest))):
-            losses[place] += log_losses(probabilities(curve, left_out), left_out).sum()
-    return _with_knots(logistic, pairs) if losses[1] < losses[0] else logistic
+    gains = np.concatenate([_gains(*parted(pairs, fold)) for fold in folds])  # (questions,)
+    surely = gains.mean() > gains.std() / np.sqrt(len(gains))
+    return _with_knots(logistic, pairs) if surely else logistic
+
+
+def _gains(rest: Sequence[Pair], left_out: Sequence[Pair]) -> Numbers:
+    """How much less log loss the curve has than the logistic function, a sum for each question that was left out, (questions,)."""
+    straight = _logistic(rest)
+    with_logistic, with_curve = (log_losses(probabilities(one, left_out), left_out) for one in (straight, _with_knots(straight, rest)))
+    return by_question(with_logistic - with_curve, left_out)
+
+
+def by_question(values: Numbers, pairs: Sequence[Pair]) -> Numbers:
+    """The sum of the pairs' values for each question, (questions,)."""
+    number = {query: row for row, query in enumerate(dict.fromkeys(pair.query for pair in pairs))}
+    return np.bincount([number[pair.query] for pair in pairs], values).astype(np.float64)
 
 
 def cross_fitted(pairs: Sequence[Pair]) -> Numbers:

@@ -133,8 +133,7 @@ def threshold(pairs: Sequence[Pair], chances: Numbers, wished: Wish, value: floa
     best, at = _best(given)
     cut = None if chosen is None else math.floor(chosen * 1e4) / 1e4
     interval = None if cut is None else (float(low), float(high))
-    kept = given.chances >= (math.inf if cut is None else cut)
-    precision, recall, answered = _brought(given, kept, seed)
+    precision, recall, answered = brought(pairs, chances, math.inf if cut is None else cut, seed)
     found = Threshold(wished, value, cut, interval, precision, recall, answered, best, at, "")
     return replace(found, verdict=_verdict(found, given.queries))
 
@@ -185,8 +184,11 @@ def _best(given: _Sorted) -> tuple[float, float]:
     return float(precision[place]), float(given.chances[place])
 
 
-def _brought(given: _Sorted, kept: NDArray[np.bool_], seed: int) -> tuple[Share | None, Share | None, Share | None]:
-    """Precision, recall and the share of questions that keep a hit; None where there is nothing to divide by."""
+def brought(pairs: Sequence[Pair], chances: Numbers, cut: float, seed: int = 0) -> tuple[Share | None, Share | None, Share | None]:
+    """Precision, recall and the share of questions that keep a hit, where hits are kept from the probability `cut` on; None where there is
+    nothing to divide by."""
+    given = _sorted(pairs, chances)
+    kept = given.chances >= cut
 
     def by_query(values: Numbers) -> Numbers:
         return np.bincount(given.rows, values, minlength=given.queries).astype(np.float64)
