@@ -79,7 +79,7 @@ def test_probabilities_get_better_and_rollback_goes_back(judged: Judged, questio
     usual = found.kinds[0]
     assert (found.questions, usual.kind, usual.pairs, usual.unjudged) == (60, "both", 600, 600 - usual.relevant)
     assert "both" in found.adopted and usual.better and usual.log_loss < usual.before
-    assert usual.error_before is not None and usual.reliability.error < 0.06 < usual.error_before
+    assert (usual.stored, usual.error_before, usual.before) == (False, None, usual.base) and usual.reliability.error < 0.06
     stored = Weights.of(facts(judged[0]).weights)
     assert facts(judged[0]) == replace(before, weights=json.loads(json.dumps(stored.as_json())))
     assert stored.calibration["both"] == usual.calibration
@@ -153,7 +153,7 @@ def test_enough_probable_hits_fill_the_places_of_those_left_out(judged: Judged, 
 
 
 def test_a_probability_that_no_one_can_tell_is_refused(judged: Judged) -> None:
-    for settings in ({"stage": "dense"}, {"depth": 0}):
+    for settings in ({}, {"stage": "dense"}, {"depth": 0}):
         with pytest.raises(InputError, match=r"was not calibrated.*bicross calibrate"):
             ask(judged[0], "word1", min_probability=0.5, **settings)
 

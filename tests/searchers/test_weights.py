@@ -16,8 +16,7 @@ def test_of_an_unknown_pair_both_searches_count_alike_and_the_reranker_as_much_a
     assert weights == Weights()
     assert weights.fusion == {"lexical": 1.0, "dense": 1.0}
     assert weights.combination == {"rank": 1.0, "rerank": 1.0}
-    assert weights.depth == 20
-    assert weights.calibration == {"both": Calibration(0.0, {"rerank": Term(1.0)})}  # the logit as it is
+    assert (weights.depth, weights.calibration) == (20, {})  # a logit of which nothing is known is no probability
 
 
 def test_through_json_and_back() -> None:
@@ -35,4 +34,5 @@ def test_what_is_not_stored_is_the_default_and_other_notes_are_left_aside() -> N
 def test_the_scale_and_offset_of_older_weights_still_say_the_same() -> None:
     old = Weights.of({"calibration": [3.0, -1.0]}).calibration
     assert old == {"both": Calibration(-1.0, {"rerank": Term(3.0)})}
+    assert Weights.of({"calibration": [1.0, 0.0]}) == Weights()  # it stood for nothing fitted
     assert old["both"].probability({"rerank": 0.5, "dense": 0.9}) == pytest.approx(1 / (1 + math.exp(-0.5)))

@@ -8,22 +8,20 @@ from typing import Any
 
 from bicross.records import Calibration, Term
 
-AS_IT_IS = Calibration(0.0, {"rerank": Term(1.0)})
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """Weights of the rank fusion and of the final combination; how many candidates are reranked; scores to probabilities.
 
     The defaults are for a pair of models of which nothing is known: lexical and dense alike, the reranker as much as the
-    order it was given, its logit read as it is. `calibration` has one Calibration for each kind of search ("both", "fused", "dense",
-    "lexical") that was calibrated; the hits of the others have no probability.
+    order it was given. `calibration` has one Calibration for each kind of search ("both", "fused", "dense", "lexical") that was
+    calibrated; the hits of the others have no probability.
     """
 
     fusion: Mapping[str, float] = field(default_factory=lambda: {"lexical": 1.0, "dense": 1.0})
     combination: Mapping[str, float] = field(default_factory=lambda: {"rank": 1.0, "rerank": 1.0})
     depth: int = 20
-    calibration: Mapping[str, Calibration] = field(default_factory=lambda: {"both": AS_IT_IS})
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Weights:
@@ -39,10 +37,10 @@ class Weights:
 
 
 def _calibration(stored: Any) -> dict[str, Calibration]:
-    """By kind of search. It used to be (scale, offset) of the cross-encoder's logit, and such weights are still about."""
+    """By kind of search. It used to be (scale, offset) of the cross-encoder's logit, (1, 0) where nothing had been fitted."""
     if not isinstance(stored, Mapping):
         scale, offset = stored
-        return {"both": Calibration(offset, {"rerank": Term(scale)})}
+        return {} if (scale, offset) == (1, 0) else {"both": Calibration(offset, {"rerank": Term(scale)})}
     return {stage: _curve(curve) for stage, curve in stored.items()}
 
 
