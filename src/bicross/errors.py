@@ -9,7 +9,8 @@ BicrossError               catch this to catch them all; the command line prints
     ├── Locked             another process is writing to the collection
     └── Damaged            bytes on disk are not the bytes that were written
 
-Exit code 1 is left for what nobody foresaw, and for checks that ran and found something.
+Exit code 1 is left for what nobody foresaw, and for checks that ran and found something; 3 says that a rule of `evaluate --fail-if`
+failed.
 """
 
 from __future__ import annotations
