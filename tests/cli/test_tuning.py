@@ -62,7 +62,8 @@ def test_train_in_a_process_of_its_own_prints_one_object_and_nothing_else(tmp_pa
     encoder, _ = make_models(tmp_path)
     asked = ("train", "bi-encoder", rows_of(tmp_path), "--base", encoder, "--into", tmp_path / "m", "--matryoshka", "16,8", *QUICK)
     said = process(*asked)
-    assert (said.code, said.err) == (0, "")
+    assert said.code == 0
+    assert all(line.startswith("training the bi-encoder: ") for line in said.err.splitlines())  # progress, on a slow machine
     assert set(said.json) == {"kind", "path", "fingerprint", "rows", "steps", "losses", "seconds"}
     assert (said.json["kind"], said.json["rows"]) == ("bi-encoder", 8)
 
