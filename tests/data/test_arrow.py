@@ -4,6 +4,7 @@ import datetime as dt
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,18 @@ def test_queries_and_judgements_of_a_file(tmp_path: Path) -> None:
         assert read_qrels(path) == {"1": {"a": 2, "b": 0}}
 
 
-def test_what_datasets_saves(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
-    datasets.disable_progress_bars()
+@pytest.fixture
+def datasets() -> Iterator[Any]:
+    """The library, without its bars."""
+    library = pytest.importorskip("datasets")
+    drawn = library.is_progress_bar_enabled()
+    library.disable_progress_bars()
+    yield library
+    if drawn:
+        library.enable_progress_bars()
+
+
+def test_what_datasets_saves(datasets: Any, tmp_path: Path) -> None:
     corpus = datasets.Dataset.from_dict(CORPUS)
     queries = datasets.Dataset.from_dict({"_id": ["q"], "text": ["如何？"]})
     qrels = datasets.Dataset.from_dict({"query-id": ["q"], "corpus-id": ["a"], "score": [1]})

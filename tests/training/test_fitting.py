@@ -106,15 +106,23 @@ def test_progress_counts_the_steps(base: Path, tmp_path: Path) -> None:
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_the_libraries_speak_as_before_afterwards(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loud", [True, False])
+def test_the_libraries_speak_as_before_afterwards(loud: bool, base: Path, tmp_path: Path) -> None:
+    def speak(aloud: bool) -> None:
+        for library in (transformers.logging, datasets_logging):
+            library.enable_progress_bar() if aloud else library.disable_progress_bar()
+
     def voices() -> tuple[object, ...]:
         bars = transformers.logging.is_progress_bar_enabled(), datasets_logging.is_progress_bar_enabled()
         return transformers.logging.get_verbosity(), logging.getLogger("sentence_transformers").level, *bars
 
+    as_found = datasets_logging.is_progress_bar_enabled()
+    speak(loud)
     before = voices()
-    assert before[-2:] == (True, True)
     train(base, tmp_path / "trained")
-    assert voices() == before
+    after = voices()
+    speak(as_found)
+    assert after == before and before[-2:] == (loud, loud)
 
 
 @pytest.mark.parametrize(("family", "name"), [("Bert", "hidden_dropout_prob"), ("DistilBert", "dropout"), ("ModernBert", "mlp_dropout")])
