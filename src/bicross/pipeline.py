@@ -365,7 +365,7 @@ def tune(
     Raises:
         InputError: questions, models or budget are not what they should be. MissingExtra: the extra `train` is not installed.
     """
-    from bicross.tuning.ancestry import ancestry
+    from bicross.ancestry import ancestry
     from bicross.tuning.questions import read_questions  # torch is loaded for this verb only
     from bicross.tuning.tune import tune as run_loop
 

@@ -93,12 +93,14 @@ class Calibration:
     """What turns the scores of a hit into the probability that it is relevant, whatever other hits there are: the logistic function of
     `offset` and the terms of its scores, or, where there are `knots` (logit, probability), the line through them, flat beyond its ends.
 
-    BM25 counts as log(1 + score), because it has no upper end.
+    BM25 counts as log(1 + score), because it has no upper end. `fitted_to` tells to which questions (`ancestry.marks`); nothing where that
+    is not known.
     """
 
     offset: float
     terms: Mapping[str, Term]
     knots: tuple[tuple[float, float], ...] = ()
+    fitted_to: str = ""
 
     def logit(self, scores: Mapping[str, float]) -> float | None:
         """Of the scores by stage; None where one is missing that must be there."""

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from bicross import durable, pipeline
+from bicross.ancestry import Ancestry, digest
 from bicross.data.near_duplicates import likeness
 from bicross.errors import InputError
 from bicross.models.registry import HASHED
 from bicross.opened import OpenCollection
 from bicross.records import Query
 from bicross.settings import IndexSettings, MineSettings, TuneSettings
-from bicross.tuning.ancestry import Ancestry, digest
 from bicross.tuning.questions import FEWEST, inputs_of, read_questions
 from bicross.tuning.run import Run
 from tests.models.tiny import tiny

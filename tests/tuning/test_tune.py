@@ -17,10 +17,10 @@ import pytest
 pytest.importorskip("torch")
 
 from bicross import durable, pipeline
+from bicross.ancestry import LINEAGE
 from bicross.errors import InputError
 from bicross.models.registry import load_encoder
 from bicross.settings import GateSettings
-from bicross.tuning.ancestry import LINEAGE
 from bicross.tuning.promote import CARD
 from bicross.tuning.run import Run
 from tests.tuning.world import make_collection, quick

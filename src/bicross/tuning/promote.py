@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bicross import durable
+from bicross.ancestry import LINEAGE
 from bicross.collection.store import Facts, Writer
 from bicross.errors import StoreError
 from bicross.models import registry
 from bicross.models.names import MODELS, located
 from bicross.searchers.weights import Weights
-from bicross.tuning.ancestry import LINEAGE
 from bicross.tuning.run import json_bytes
 from bicross.upsert import Progress, fill
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross import asking
+from bicross.ancestry import Ancestry, ancestry
 from bicross.data.languages import language_of
 from bicross.data.splits import held_out, split
 from bicross.errors import InputError
@@ -18,7 +19,6 @@ from bicross.models import names
 from bicross.opened import OpenCollection
 from bicross.records import Qrels, Query, Skip
 from bicross.settings import TuneSettings
-from bicross.tuning.ancestry import Ancestry, ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.run import json_bytes
 

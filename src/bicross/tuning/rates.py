@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any, TypeVar
 
+from bicross.ancestry import ancestry
 from bicross.collection.store import Collection
 from bicross.errors import InputError
 from bicross.models import names
@@ -16,7 +17,6 @@ from bicross.models.network import cores
 from bicross.opened import OpenCollection
 from bicross.settings import TuneSettings
 from bicross.training.speed import training_step
-from bicross.tuning.ancestry import ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.plan import STANDARD, World, alike, as_json, choose, tokens_a_second
 from bicross.tuning.questions import Questions

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bicross import asking, durable
+from bicross.ancestry import ancestry
 from bicross.collection.store import Collection
 from bicross.data.examples import mined_bytes, read_mined, read_training, require_jsonl, write_mined
 from bicross.data.lines import require_file
@@ -36,7 +37,6 @@ from bicross.protocols import Scorer
 from bicross.records import Example, LabelledPair, Mined, Skip
 from bicross.results import MinedFile, SplitFiles, TrainedModel, Weighed
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, MineSettings
-from bicross.tuning.ancestry import ancestry
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_and_measure
 from bicross.tuning.mined import denoised, gather

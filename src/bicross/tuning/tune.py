@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from bicross import durable
+from bicross.ancestry import Ancestry, ancestry, digest
 from bicross.collection.store import Collection, Facts
 from bicross.data.splits import folds, split
 from bicross.models import names, registry
@@ -19,7 +20,6 @@ from bicross.records import Query
 from bicross.results import Tuned
 from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
-from bicross.tuning.ancestry import Ancestry, ancestry, digest
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
 from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoder, train_rerankers
