@@ -13,7 +13,7 @@ from bicross.models.hashed import HashedScorer
 from bicross.protocols import Scorer, Searcher
 from bicross.records import Document, Ranking, reading
 from bicross.searchers.combination import combine
-from bicross.searchers.reranked import RerankedSearcher
+from bicross.searchers.reranked import RerankedSearcher, in_order
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.vectors import Scores
 from tests.conformance.searcher import DOCUMENTS, QUERIES, SearcherConformance
@@ -115,3 +115,12 @@ def test_a_scorer_without_weight_changes_nothing(view: View, recalled: Mapping[s
     only_rank = reranked(view, 9, {"rank": 1.0, "rerank": 0.0}, {"rerank": NoiseScorer()}).search(QUERIES, 9)
     for query in QUERIES:
         assert [hit.doc_id for hit in only_rank[query.id]] == [hit.doc_id for hit in recalled[query.id]]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3, 9])
+def test_a_deep_search_tells_what_a_shallower_one_would_give(view: View, recalled: Mapping[str, Ranking], depth: int) -> None:
+    deep, flat = (reranked(view, reading, BOTH).search(QUERIES, 9) for reading in (9, depth))
+    for query in QUERIES:
+        scored = {hit.doc_id: hit for hit in deep[query.id]}
+        again = in_order(tuple(scored[hit.doc_id] for hit in recalled[query.id]), depth, BOTH)
+        assert [(hit.doc_id, hit.score) for hit in again] == [(hit.doc_id, hit.score) for hit in flat[query.id]]

@@ -37,7 +37,8 @@ class RerankedSearcher:
         recalled = self._first.search(queries, max(k, self._depth))
         with self._stopwatch.timing("rerank"):
             scored = self._score({query.id: query.text for query in queries}, recalled)
-            return {query: self._order(scored[query], ranking[self._depth :])[:k] for query, ranking in recalled.items()}
+            joined = {query: (*scored[query], *ranking[self._depth :]) for query, ranking in recalled.items()}
+            return {query: in_order(ranking, self._depth, self._weights)[:k] for query, ranking in joined.items()}
 
     def _score(self, texts: Mapping[str, str], recalled: Mapping[str, Ranking]) -> dict[str, list[Hit]]:
         """The candidates of each query with what every scorer says of them; batches span queries."""
@@ -54,11 +55,16 @@ class RerankedSearcher:
     def _reading(hit: Hit, titles: Mapping[str, str]) -> str:
         return reading(titles[hit.doc_id], hit.passage.text if hit.passage else "")
 
-    def _order(self, candidates: list[Hit], rest: Ranking) -> Ranking:
-        finals = combine(candidates, self._weights).tolist() if candidates else []
-        ranked = best_first(replace(hit, score=score) for hit, score in zip(candidates, finals, strict=True))
-        floor = ranked[-1].score if ranked else 0.0
-        return ranked + tuple(replace(hit, score=floor - STEP * place) for place, hit in enumerate(rest, start=1))
+
+def in_order(recalled: Ranking, depth: int, weights: Mapping[str, float]) -> Ranking:
+    """The final order of a ranking that is in the order of recall: the first `depth`, which have been scored, by the combination of their
+    scores, then the others as they were. More than `depth` may have been scored: so a deep search tells what a shallower one would give.
+    """
+    candidates, rest = recalled[:depth], recalled[depth:]
+    finals = combine(candidates, weights).tolist() if candidates else []
+    ranked = best_first(replace(hit, score=score) for hit, score in zip(candidates, finals, strict=True))
+    floor = ranked[-1].score if ranked else 0.0
+    return ranked + tuple(replace(hit, score=floor - STEP * place) for place, hit in enumerate(rest, start=1))
 
 
 def _placed(name: str, hits: Sequence[Hit], scores: Sequence[float]) -> list[Hit]:
