@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bicross.collection.store import Collection
+from bicross.collection.store import Collection, Facts
 from bicross.errors import SpaceMismatch
 from bicross.models import names, registry
 from bicross.records import Skip
 from bicross.results import Indexed, RolledBack
+from bicross.searchers.weights import Weights
 from bicross.upsert import TRUNCATED, encoder_of, fill, weights_of
 
 Progress = Callable[[str, int, int], None]
@@ -26,8 +27,10 @@ def reembed(path: Path, encoder_name: str, progress: Progress) -> Indexed:
         with writer.job("reembed", {"encoder": name}):
             writer.register_space(encoder.space, name)
             embedded = fill(writer, encoder, progress)
-            reranker = writer.facts.reranker
-            writer.activate(encoder.space, replace(writer.facts, encoder=name, weights=weights_of(name, reranker, path)))
+            facts = writer.facts
+            same = encoder.space == writer.space  # the model is another by name alone: what was fitted for it holds
+            weights = facts.weights if same else weights_of(name, facts.reranker, path)
+            writer.activate(encoder.space, replace(facts, encoder=name, weights=weights))
             writer.prune()
             writer.fold()
     now = Collection.open(path).status()
@@ -50,7 +53,7 @@ def rollback(path: Path, progress: Progress) -> RolledBack:
     """See `pipeline.rollback`."""
     start = time.perf_counter()
     with Collection.write(path) as writer:
-        facts, space = writer.before()
+        present, (facts, space) = writer.facts, writer.before()
         encoder = encoder_of(facts.encoder, path)
         registry.notes(names.located(facts.reranker, path))  # raises where it is gone
         if encoder.space != space:
@@ -62,4 +65,18 @@ def rollback(path: Path, progress: Progress) -> RolledBack:
             embedded = fill(writer, encoder, progress)
         facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
         writer.fold()
-    return RolledBack(facts.encoder, facts.reranker, embedded, space, time.perf_counter() - start)
+    return RolledBack(facts.encoder, facts.reranker, tuple(_changed(present, facts)), embedded, space, time.perf_counter() - start)
+
+
+def _changed(one: Facts, other: Facts) -> Iterator[str]:
+    """What differs between them, as people speak of it."""
+    old, new = (
+        {
+            "encoder": facts.encoder,
+            "reranker": facts.reranker,
+            "weights": replace(Weights.of(facts.weights), calibration={}),
+            "calibration": Weights.of(facts.weights).calibration,
+        }
+        for facts in (one, other)
+    )
+    return (name for name in old if old[name] != new[name])

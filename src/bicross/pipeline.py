@@ -126,7 +126,9 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
 
 
 def rollback(path: Path, progress: Progress = silent) -> RolledBack:
-    """Go back to the models, the weights and the space of before the last change, in one step; again, and it goes forward.
+    """Go back to the models, the weights and the space of before the last change, in one step; again, and it goes one change further back.
+
+    The last five changes can be taken back, and the last that changed the models; after the oldest it goes forward again.
 
     What was indexed since is embedded first; interrupted there, it resumes, and until the swap the present models answer.
 

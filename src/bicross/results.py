@@ -125,10 +125,13 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """`rollback`: the models that answer now, the space, and how many texts of since had to be embedded in it."""
+    """`rollback`: the models that answer now, the space, and how many texts of since had to be embedded in it. `changed` names what is
+    another than before the rollback: "encoder", "reranker", "weights", "calibration".
+    """
 
     encoder: str
     reranker: str
+    changed: tuple[str, ...]
     embedded: int
     space: Space
     seconds: float

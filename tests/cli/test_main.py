@@ -78,7 +78,7 @@ def test_rollback(tmp_path: Path, made: Path, source: Path, run: Run) -> None:
     durable.write_folder(own, tiny(0), {})
     moved = run("reembed", made, "--encoder", "models/tiny", "--json").json
     said = run("rollback", made, "--json")
-    assert (said.code, set(said.json)) == (0, {"encoder", "reranker", "embedded", "space", "seconds"})
+    assert (said.code, set(said.json)) == (0, {"encoder", "reranker", "changed", "embedded", "space", "seconds"})
     assert (said.json["encoder"], said.json["reranker"], said.json["embedded"], said.json["space"]["dim"]) == (HASHED, HASHED, 0, 64)
     (model,) = run("status", made, "--json").json["models"]
     assert (model["name"], model["use"]) == ("models/tiny", "previous")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bicross.collection.store import Collection
+from bicross.collection import activation
+from bicross.collection.store import Collection, Facts
+from bicross.collection.truth import write_meta
 from bicross.errors import InputError, SpaceMismatch
-from tests.collection.world import FACTS, OTHER, SPACE, TUNED, exact, found, index, made, promote, roll_back, some, truth
+from bicross.records import Space
+from tests.collection.world import FACTS, OTHER, SPACE, TUNED, exact, fill, found, index, made, promote, roll_back, some, truth
 
 
 def test_space_and_facts_are_swapped_and_swapped_back(tmp_path: Path) -> None:
@@ -50,6 +55,74 @@ def test_reranker_and_weights_are_swapped_in_the_same_space(tmp_path: Path) -> N
     assert collection.verify().problems == ()
 
 
+def weighted(number: int) -> Facts:
+    """The tuned models with other weights."""
+    return replace(TUNED, weights={"lexical": number})
+
+
+def test_weights_that_change_keep_the_way_back_to_the_models_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    collection = made(path, some(3))
+    promote(path)
+    changes = activation.KEPT + 3
+    with Collection.write(path) as writer:
+        for number in range(changes):
+            writer.activate(OTHER, weighted(number))
+        assert writer.prune() == 0
+        kept = [weighted(number) for number in range(changes - 1 - activation.KEPT, changes - 1)]
+        assert [writer.rollback() for _ in range(activation.KEPT)] == kept[::-1]
+        assert (writer.rollback(), writer.space) == (FACTS, SPACE)
+        assert (writer.rollback(), writer.space) == (weighted(changes - 1), OTHER), "behind the oldest comes what was left first"
+    assert collection.verify().problems == ()
+
+
+def test_a_change_after_a_rollback_keeps_what_was_rolled_back(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    made(path, some(3))
+    promote(path)
+    with Collection.write(path) as writer:
+        writer.rollback()
+        mine = replace(FACTS, weights={"lexical": 9})
+        writer.activate(SPACE, mine)
+        assert [writer.rollback() for _ in range(3)] == [FACTS, TUNED, mine]
+        writer.activate(SPACE, FACTS)  # known already: it is named once
+        assert [writer.rollback() for _ in range(3)] == [mine, TUNED, FACTS]
+
+
+def test_the_vectors_of_one_other_space_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    made(path, some(3))
+    promote(path)
+    third = Space("cc" * 32, 8)
+    with Collection.write(path) as writer:
+        writer.activate(OTHER, weighted(1))
+        writer.register_space(third, "third/encoder")
+        fill(writer, third)
+        writer.activate(third)
+        assert writer.prune() == 7, "those of the space before the last"
+        assert [writer.rollback().weights for _ in range(2)] == [{"lexical": 1}, TUNED.weights]
+        assert (writer.rollback().encoder, writer.space) == ("third/encoder", third)
+
+
+def test_a_collection_that_kept_one_step_opens_and_goes_back(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    collection = made(path, some(2))
+    promote(path)
+    as_before(path, {"encoder": FACTS.encoder, "reranker": FACTS.reranker, "weights": FACTS.weights})
+    assert collection.verify().problems == ()
+    with Collection.write(path) as writer:
+        assert writer.prune() == 0
+        writer.activate(OTHER, weighted(1))
+        assert [writer.rollback() for _ in range(3)] == [TUNED, FACTS, weighted(1)]
+
+
+def as_before(path: Path, facts: Mapping[str, Any] | None) -> None:
+    """What an older Bicross kept of one step."""
+    db = truth(path)
+    db.execute("DELETE FROM meta WHERE key = 'history'")
+    write_meta(db, previous=SPACE.fingerprint, **({} if facts is None else {"previous_facts": facts}))
+
+
 def test_the_same_model_under_another_name_is_nothing_to_go_back_from(tmp_path: Path) -> None:
     made(tmp_path / "c", some(2))
     promote(tmp_path / "c")
@@ -74,7 +147,7 @@ def test_a_collection_of_before_facts_were_kept_says_how_to_go_back(tmp_path: Pa
     path = tmp_path / "c"
     collection = made(path, some(2))
     promote(path)
-    truth(path).execute("DELETE FROM meta WHERE key = 'previous_facts'")
+    as_before(path, None)
     assert collection.verify().problems == () and collection.status().models == ()
     with Collection.write(path) as writer:
         with pytest.raises(InputError, match=f"bicross reembed {path} --encoder first/encoder"):

@@ -12,6 +12,8 @@ from bicross import durable, pipeline, upsert
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError, ModelNotFound, SpaceMismatch
 from bicross.models.registry import HASHED
+from bicross.records import Calibration, Term
+from bicross.searchers.weights import Weights
 from bicross.settings import IndexSettings, SearchSettings
 from tests.models.tiny import tiny
 from tests.pipeline.world import COUNT, Interruption, after, row, truth, write
@@ -130,6 +132,21 @@ def test_a_model_of_before_that_is_gone_or_changed_is_refused_and_nothing_moves(
         pipeline.rollback(tuned)
     assert facts(tuned) == before
     assert [problem.where for problem in pipeline.verify(tuned).problems] == [ENCODER], "it is named while it is kept for going back"
+
+
+def test_what_was_fitted_for_a_model_that_moved_stays(tuned: Path) -> None:
+    calibration = {"both": Calibration(-1.0, {"rerank": Term(2.0)}, fitted_to="0123abcd")}
+    fitted = Weights(fusion={"lexical": 0.3, "dense": 1.0}, depth=7, calibration=calibration).as_json()
+    with Collection.write(tuned) as writer:
+        assert writer.space is not None
+        writer.activate(writer.space, replace(writer.facts, weights=fitted))
+    before = facts(tuned)
+    (tuned / ENCODER).rename(tuned / "models" / "renamed")
+    pipeline.reembed(tuned, "models/renamed")
+    assert facts(tuned) == replace(before, encoder="models/renamed")
+    assert pipeline.rollback(tuned).changed == ("weights", "calibration")
+    assert facts(tuned).encoder == "models/renamed", "the name of a model that moved is known to all that answered with it"
+    assert pipeline.rollback(tuned).encoder == HASHED
 
 
 def test_a_model_that_moved_is_found_under_its_new_name(tuned: Path) -> None:

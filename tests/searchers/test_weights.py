@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-
-import pytest
 
 from bicross.records import Calibration, Term
 from bicross.searchers.weights import Weights
@@ -20,7 +17,7 @@ def test_of_an_unknown_pair_both_searches_count_alike_and_the_reranker_as_much_a
 
 
 def test_through_json_and_back() -> None:
-    curved = Calibration(-1.5, {"dense": Term(3.0, -0.2), "rerank": Term(0.5)}, ((-2.0, 0.1), (1.0, 0.8)))
+    curved = Calibration(-1.5, {"dense": Term(3.0, -0.2), "rerank": Term(0.5)}, ((-2.0, 0.1), (1.0, 0.8)), "0123abcd")
     calibration = {"both": curved, "lexical": Calibration(-0.4, {"lexical": Term(1.7, 0.0)})}
     weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, calibration)
     assert Weights.of(json.loads(json.dumps(weights.as_json()))) == weights
@@ -31,8 +28,11 @@ def test_what_is_not_stored_is_the_default_and_other_notes_are_left_aside() -> N
     assert weights == Weights(depth=7)
 
 
-def test_the_scale_and_offset_of_older_weights_still_say_the_same() -> None:
-    old = Weights.of({"calibration": [3.0, -1.0]}).calibration
-    assert old == {"both": Calibration(-1.0, {"rerank": Term(3.0)})}
-    assert Weights.of({"calibration": [1.0, 0.0]}) == Weights()  # it stood for nothing fitted
-    assert old["both"].probability({"rerank": 0.5, "dense": 0.9}) == pytest.approx(1 / (1 + math.exp(-0.5)))
+def test_the_scale_and_offset_of_older_weights_were_of_the_models_and_are_no_calibration_of_a_collection() -> None:
+    assert Weights.of({"calibration": [3.0, -1.0]}) == Weights()
+
+
+def test_older_calibrations_do_not_say_what_they_were_fitted_to() -> None:
+    stored = {"both": {"offset": -1.0, "terms": {"rerank": {"slope": 3.0, "absent": None}}, "knots": [[0.0, 0.1], [1.0, 0.2]]}}
+    expected = Calibration(-1.0, {"rerank": Term(3.0)}, ((0.0, 0.1), (1.0, 0.2)))
+    assert Weights.of({"calibration": stored}).calibration == {"both": expected} and not expected.fitted_to

@@ -157,7 +157,7 @@ def reembed(
 
 @app.command()
 def rollback(collection: AtCollection, as_json: Json = False) -> None:
-    """Go back to the models and vectors of before the last change, at once; run again, it goes forward."""
+    """Go back to the models, weights and vectors of before the last change, at once; again, and it goes one change further back."""
     from bicross import pipeline
     from bicross.cli import show
     from bicross.cli.progress import bar

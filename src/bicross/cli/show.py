@@ -142,6 +142,7 @@ def rolled_back(done: RolledBack) -> Iterable[str]:
     """What `rollback` did."""
     yield f"encoder {done.encoder}, reranker {done.reranker}"
     yield f"{done.embedded} texts embedded, {time_of(done.seconds)}, space {done.space.fingerprint[:12]}"
+    yield f"changed: {', '.join(done.changed)}"
 
 
 def verified(found: Findings) -> Iterable[str]:

@@ -26,11 +26,21 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers, or answered before a change: a space with its encoder, a reranker, weights (JSON). No reranker: an older Bicross did
+    not keep it."""
+
+    space: Space
+    encoder: str
+    reranker: str | None
+    weights: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The truth's own counters and pointers. `seq` counts document writes; `number` is the active space's in `vectors`.
 
-    `previous` is the fingerprint of the space before, `previous_facts` what answered in it (absent in collections of older versions);
-    `forgetting` says that generations may still hold text that was deleted.
+    `history` is what answered before, the newest last; `forgetting` says that generations may still hold text that was deleted.
     """
 
     facts: Facts
@@ -39,21 +49,28 @@ class State:
     last_key: int
     space: Space | None
     number: int
-    previous: str | None
     forgetting: bool
-    previous_facts: Mapping[str, Any] | None
+    history: tuple[Answering, ...]
 
     @classmethod
     def of(cls, db: Database, path: Path) -> State:
         """Read it. Raises Damaged where a row is not what was written."""
-        meta = read_meta(db, path)
+        meta, spaces = read_meta(db, path), read_spaces(db, path)
         number, space, encoder = 0, None, meta["encoder"]
         if meta["active"] is not None:
-            number, space, encoder = read_spaces(db, path)[meta["active"]]
+            number, space, encoder = spaces[meta["active"]]
         facts = Facts(encoder, meta["reranker"], meta["passage_tokens"], meta["weights"])
-        forgetting = meta.get("forgetting", False)
-        previous = meta["previous"], forgetting, meta.get("previous_facts")
-        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, *previous)
+        history = tuple(
+            Answering(spaces[entry["space"]][1], spaces[entry["space"]][2], entry.get("reranker"), entry.get("weights", {}))
+            for entry in _history(meta)
+            if entry["space"] in spaces
+        )
+        return cls(facts, meta["epoch"], meta["seq"], meta["last_key"], space, number, meta.get("forgetting", False), history)
+
+    @property
+    def answering(self) -> Answering | None:
+        """What answers now; nothing before the first document."""
+        return None if self.space is None else Answering(self.space, self.facts.encoder, self.facts.reranker, self.facts.weights)
 
     def searched(self, path: Path) -> Space:
         """The active space. Raises InputError where nothing was indexed yet."""
@@ -65,3 +82,10 @@ class State:
 def as_meta(facts: Facts) -> dict[str, Any]:
     """The facts as entries of `meta`."""
     return asdict(facts)
+
+
+def _history(meta: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """As `activation` writes it. Older collections kept one step: `previous`, a space, and, later on, `previous_facts`."""
+    if "history" in meta:
+        return list(meta["history"])
+    return [{**(meta.get("previous_facts") or {}), "space": meta["previous"]}] if meta.get("previous") else []

@@ -14,7 +14,7 @@ from bicross.models.names import is_owned, owned
 
 @dataclass(frozen=True, slots=True)
 class OwnModel:
-    """A model in the collection's folder. `use` is "active", "previous" (what `rollback` goes back to) or "unused"."""
+    """A model in the collection's folder. `use` is "active", "previous" (what `rollback` can go back to) or "unused"."""
 
     name: str
     bytes: int
@@ -30,7 +30,7 @@ def use(name: str, state: State) -> str:
 
 def damaged(path: Path, state: State) -> Iterator[tuple[str, str]]:
     """Name and fault of each model with a file that is not what was written, and of each that is in use but not there."""
-    used = {name for name in (*_active(state), *_previous(state)) if is_owned(name)}
+    used = {name for name in (*_active(state), *_previous(state)) if name and is_owned(name)}
     for name in sorted(used.union(owned(path))):
         try:
             durable.read_folder(path / name)
@@ -42,6 +42,5 @@ def _active(state: State) -> tuple[str, ...]:
     return state.facts.encoder, state.facts.reranker
 
 
-def _previous(state: State) -> tuple[str, ...]:
-    kept = state.previous_facts
-    return (kept["encoder"], kept["reranker"]) if kept else ()
+def _previous(state: State) -> set[str | None]:
+    return {name for one in state.history for name in (one.encoder, one.reranker)}

@@ -116,10 +116,10 @@ def drop_unread(db: Database, readings: Iterable[bytes]) -> None:
 
 
 def prune(db: Database, path: Path, state: State) -> int:
-    """Remove spaces that are neither active nor the one before, with their vectors; returns the number of vectors."""
-    gone = 0
-    for fingerprint, (number, space, _) in read_spaces(db, path).items():
-        if space != state.space and fingerprint != state.previous:
+    """Remove spaces that are neither active nor named in the history, with their vectors; returns the number of vectors."""
+    gone, kept = 0, {state.space, *(one.space for one in state.history)}
+    for number, space, _ in read_spaces(db, path).values():
+        if space not in kept:
             gone += db.execute("DELETE FROM vectors WHERE space = ?", (number,)).rowcount
             db.execute("DELETE FROM spaces WHERE number = ?", (number,))
     return gone

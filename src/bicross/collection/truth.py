@@ -51,7 +51,6 @@ START: dict[str, Any] = {  # meta of an empty collection
     "seq": 0,  # document writes so far: names the state of the documents, however they were batched
     "last_key": 0,  # the highest passage key ever given; none is given twice
     "active": None,  # fingerprint of the space that is searched
-    "previous": None,  # fingerprint of the space before it, kept for going back
 }
 FULL_DISK = "free some space and run again"
 Database = sqlite3.Connection

@@ -137,7 +137,8 @@ class Writer:
             spaces.put_vectors(self._db, space, number, {hashed: vectors[hashed] for hashed in vectors if hashed in owners}, owners)
 
     def activate(self, space: Space, facts: Facts | None = None) -> None:
-        """Search in `space`, with the models and weights of `facts`, from now on, and keep space and facts of before for `rollback`.
+        """Search in `space`, with the models and weights of `facts`, from now on, and keep what answered before for `rollback`
+        (`activation.KEPT` changes, and of spaces the one before).
 
         Without `facts` only the encoder changes, to the one that the space was registered with. The space may be the active one,
         where only reranker or weights change. Where nothing changes but the encoder's name, what is kept for going back stays as it is.
@@ -152,18 +153,17 @@ class Writer:
     def before(self) -> tuple[Facts, Space]:
         """The facts and the space that `rollback` goes back to. Raises InputError where there are none."""
         with truth.explained(self.path):
-            return activation.before(self._db, self.path, self._state())
+            return activation.before(self.path, self._state())
 
     def rollback(self) -> Facts:
-        """Go back to the space and the facts of before the last `activate`, which are kept in their turn: a second call goes forward.
+        """Go back to the space and the facts of before the last `activate`. Each further call goes one change further back; what was left
+        comes behind the oldest, so that the call after the last goes forward again, to where the first began.
 
         Raises:
             InputError: there is nothing to go back to, or readings are `pending` in that space.
         """
         with self._transaction() as state:
-            facts, space = activation.before(self._db, self.path, state)
-            activation.activate(self._db, self.path, state, space, facts)
-            return facts
+            return activation.roll_back(self._db, self.path, state)
 
     def fold(self, keep: int = 2) -> str | None:
         """Build a generation of the truth as it is, unless one is there; keep the newest `keep` that are whole, after `delete` only it.
@@ -177,7 +177,7 @@ class Writer:
             return None if state.space is None else folding.fold(self._db, self.path, state, state.space, keep)
 
     def prune(self) -> int:
-        """Forget spaces that are neither active nor the one before, with their vectors. Returns how many vectors went."""
+        """Forget spaces that are neither active nor kept for `rollback`, with their vectors. Returns how many vectors went."""
         with self._transaction() as state:
             return spaces.prune(self._db, self.path, state)
 

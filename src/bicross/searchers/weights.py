@@ -37,13 +37,11 @@ class Weights:
 
 
 def _calibration(stored: Any) -> dict[str, Calibration]:
-    """By kind of search. It used to be (scale, offset) of the cross-encoder's logit, (1, 0) where nothing had been fitted."""
-    if not isinstance(stored, Mapping):
-        scale, offset = stored
-        return {} if (scale, offset) == (1, 0) else {"both": Calibration(offset, {"rerank": Term(scale)})}
-    return {stage: _curve(curve) for stage, curve in stored.items()}
+    """By kind of search. It used to be (scale, offset) of the cross-encoder's logit, fitted for the models and not for a collection."""
+    return {stage: _curve(curve) for stage, curve in stored.items()} if isinstance(stored, Mapping) else {}
 
 
 def _curve(stored: Mapping[str, Any]) -> Calibration:
     terms = {name: Term(**term) for name, term in stored["terms"].items()}
-    return Calibration(stored["offset"], terms, tuple((logit, probability) for logit, probability in stored["knots"]))
+    knots = tuple((logit, probability) for logit, probability in stored["knots"])
+    return Calibration(stored["offset"], terms, knots, stored.get("fitted_to", ""))
