@@ -54,9 +54,8 @@ def ask(opened: pipeline.OpenCollection, questions: list[str]) -> None:
     """The best hit of each question."""
     for answer in opened.search(questions, SearchSettings(k=1)).queries:
         hit = answer.hits[0]
-        chance = f", probability {hit.probability:.2f}" if hit.probability is not None else ""
         text = hit.passage.text if hit.passage else ""
-        print(f"{answer.text}\n  -> {hit.doc_id}{chance}: {text[:110]}…\n")
+        print(f"{answer.text}\n  -> {hit.doc_id}: {text[:110]}…\n")
 
 
 def measure(opened: pipeline.OpenCollection, source: Path) -> None:

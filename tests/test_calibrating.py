@@ -131,7 +131,7 @@ def test_a_search_leaves_out_what_is_less_probable_and_can_abstain(judged: Judge
     calibrate(judged)
     everything = ask(judged[0], question, k=100)
     chances = [hit.probability for hit in everything.hits]
-    assert everything.answerable and everything.probability == max(chance for chance in chances if chance is not None)
+    assert everything.answerable is None and everything.probability == max(chance for chance in chances if chance is not None)
     assert None in chances  # beyond the depth nothing was read
     for least in (0.0, 0.01, everything.probability):
         kept = ask(judged[0], question, k=100, min_probability=least)

@@ -1,4 +1,4 @@
-"""Fit how the starter pair's stages are joined, and the reranker's probability, on development questions.
+"""Fit how the starter pair's stages are joined, on development questions.
 
     python tools/fit_starter_weights.py --data DATA
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,8 @@ from bicross import durable, pipeline
 from bicross.cli.progress import bar
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
-from bicross.evaluation.calibration import Pair
-from bicross.evaluation.calibration import fit as fit_calibration
 from bicross.evaluation.metrics import means, per_query
-from bicross.records import Calibration, Document, Qrels, Query, Ranking, Run
+from bicross.records import Document, Qrels, Query, Ranking, Run
 from bicross.searchers.combination import FEATURES, Table, features, fit
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -123,23 +121,6 @@ def fit_even(
     return np.array([weights[name] for name in FEATURES]) * mask
 
 
-def calibrate(scored: dict[str, list[Candidates]], used: tuple[str, ...]) -> Calibration:
-    """What turns the scores of a candidate into a probability, all sets alike, from the scorers that a search asks."""
-    pairs = [
-        Pair(
-            f"{name} {row}",
-            row % FOLDS,
-            {stage: hit.stages[stage].score for stage in ("lexical", "dense", *used) if stage in hit.stages},
-            bool(grade > 0),
-            True,
-        )
-        for name, found in scored.items()
-        for row, (ranking, grades) in enumerate(found)
-        for hit, grade in zip(ranking, grades, strict=True)
-    ]
-    return fit_calibration(pairs)
-
-
 def report(label: str, values: dict[str, float]) -> None:
     """One line of the table."""
     print(f"  {label:<28}" + "  ".join(f"{name} {value:.4f}" for name, value in values.items()), flush=True)
@@ -181,7 +162,6 @@ def main() -> None:
         "fusion": {"lexical": lexical, "dense": 1.0},
         "combination": dict(zip(FEATURES, weights.round(3).tolist(), strict=True)),
         "depth": READ,
-        "calibration": {"both": asdict(calibrate(scored, used))},
     }
     durable.write_file(HERE / "reranker" / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
     print(json.dumps(notes))

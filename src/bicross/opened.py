@@ -70,7 +70,8 @@ class OpenCollection:
 
     def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
         """Answer questions: recall, then rerank the best `depth` candidates. Hits below `min_probability` are left out, and so are those
-        without a probability; a question whose hits are all left out is not answerable.
+        without a probability; a question whose hits are all left out is not answerable. Hits have probabilities where the collection was
+        calibrated.
 
         Raises:
             InputError: a question is empty, or a probability is asked for of a kind of search that was not calibrated.
@@ -90,8 +91,9 @@ class OpenCollection:
         with self.view.snapshot():
             titles = self.view.titles({hit.doc_id for ranking in shown.values() for hit in ranking})
         cut = self._cut()
+        least = settings.min_probability
         answers = [
-            Answer(query.text, shown[query.id], titles, sum(map(_was_read, all_of)), query.text in cut, _highest(all_of))
+            Answer(query.text, shown[query.id], titles, sum(map(_was_read, all_of)), query.text in cut, _highest(all_of), least)
             for query, all_of in ((query, found[query.id]) for query in queries)
         ]
         return Answers(tuple(answers), stopwatch.seconds)

@@ -32,8 +32,8 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, and the
-    highest probability of any hit found, shown or not.
+    """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, the highest
+    probability of any hit found, shown or not, and `least`, the probability that hits had to have.
     """
 
     text: str
@@ -42,11 +42,12 @@ class Answer:
     reranked: int
     truncated: bool = False
     probability: float | None = None
+    least: float | None = None
 
     @property
-    def answerable(self) -> bool:
-        """Whether a hit is left."""
-        return bool(self.hits)
+    def answerable(self) -> bool | None:
+        """Whether a hit is probable enough; None where no probability was asked for."""
+        return None if self.least is None else bool(self.hits)
 
     def as_json(self) -> dict[str, Any]:
         """The question with its hits, as `search --json` prints it."""

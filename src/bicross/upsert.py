@@ -113,6 +113,10 @@ def adopt(writer: Writer, encoder: TokenEncoder, settings: IndexSettings) -> Non
 
 
 def weights_of(encoder: str, reranker: str, collection: Path) -> dict[str, object]:
-    """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for."""
+    """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for.
+
+    Probabilities hold for the documents and the questions that they were fitted to, so those of a pair from elsewhere are left aside.
+    """
     notes = registry.notes(names.located(reranker, collection))
-    return Weights.of(notes if notes.get("encoder") == encoder else {}).as_json()
+    fitted = Weights.of(notes if notes.get("encoder") == encoder else {})
+    return (fitted if names.is_owned(reranker) else replace(fitted, calibration={})).as_json()
