@@ -114,6 +114,39 @@ def test_other_types_become_what_json_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "stream.arrow", "file.arrow"])
+def test_times_that_python_cannot_hold_are_text(tmp_path: Path, name: str) -> None:
+    far = 365 * 9000  # days: beyond the year 9999
+    columns = {
+        "id": ["a", "b", "c"],
+        "text": ["x", "y", "z"],
+        "fine": pa.array([1, None, 1_500_000_000], pa.timestamp("ns")),
+        "far": pa.array([1, far, None], pa.date32()),
+        "lost": pa.array([0, 90_000, None], pa.timestamp("ms", tz="Mars/Olympus")),
+        "zone": pa.array([0, 90, None], pa.timestamp("ms", tz="Asia/Shanghai")),
+        "clock": pa.array([1, None, 0], pa.time64("ns")),
+    }
+    found = [item for item in read_documents([write(tmp_path / name, columns)]) if isinstance(item, Document)]
+    assert [document.id for document in found] == ["a", "b", "c"]
+    assert found[0].meta == {
+        "fine": "1970-01-01T00:00:00.000000001",
+        "far": "1970-01-02",
+        "lost": "1970-01-01T00:00:00.000Z",
+        "zone": "1970-01-01T00:00:00.000Z",
+        "clock": "00:00:00.000000001",
+    }
+    assert str(found[1].meta["far"]).startswith("10") and found[1].meta["lost"] == "1970-01-01T00:01:30.000Z"
+
+
+def test_a_nested_time_that_python_cannot_hold_costs_its_row_alone(tmp_path: Path) -> None:
+    deep = pa.array([[0], [1], None], pa.list_(pa.timestamp("s", tz="Mars/Olympus")))
+    path = write(tmp_path / "a.parquet", {"id": ["a", "b", "c"], "text": ["x", "y", "z"], "deep": deep})
+    found = list(read_documents([path]))
+    assert [item.id for item in found if isinstance(item, Document)] == ["c"]
+    assert [item.id for item in found if isinstance(item, Skip)] == [f"{path}:1", f"{path}:2"]
+    assert all("a value cannot be read" in item.reason for item in found if isinstance(item, Skip))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "stream.arrow", "file.arrow"])
 @pytest.mark.parametrize("keep", [0, 3, 100, -20])
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, name: str, keep: int) -> None:
     path = write(tmp_path / name, {"id": [str(number) for number in range(1000)], "text": ["x" * 20] * 1000})
@@ -157,7 +190,7 @@ def test_memory_holds_a_batch(tmp_path: Path) -> None:
 def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", CORPUS)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match="pip install pyarrow"):
+    with pytest.raises(MissingExtra, match=r"pip install 'bicross\[formats\]'"):
         list(read_documents([path]))
 
 

@@ -182,7 +182,7 @@ def test_a_name_that_does_not_fit_says_which_do() -> None:
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
-    with pytest.raises(MissingExtra, match="pip install ir_datasets"):
+    with pytest.raises(MissingExtra, match=r"pip install 'bicross\[formats\]'"):
         list(read_documents([NAME]))
 
 

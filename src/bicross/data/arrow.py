@@ -14,16 +14,18 @@ from bicross.records import Skip
 
 _BATCH = 256  # rows that are Python objects at once
 _BUFFER = 1 << 20  # bytes of a Parquet column that are read ahead
+_UNREADABLE = (ValueError, OverflowError, LookupError)  # what pyarrow raises where Python has no such value: UnicodeDecodeError is one
 _LFS_POINTER = b"version https://git-lfs"
 _IPC_FILE = b"ARROW1"  # the magic of the file format, which a stream lacks
 
 
 def read_tables(paths: Sequence[Path]) -> Iterator[Row | Skip]:
-    """Rows of the files in their order; `place` is file:row, rows counted from 1. A row whose text is not UTF-8 is a Skip.
+    """Rows of the files in their order; `place` is file:row, rows counted from 1. A row with a text that is not UTF-8, or with a value that
+    Python cannot hold, is a Skip.
 
-    Nested columns become lists and mappings, a column of bytes text where it is UTF-8 (some writers of Parquet do not say that
-    it is), and values that JSON cannot say what it can (`plain`). Memory holds a batch of rows, and of a Parquet file what one
-    of its row groups needs.
+    Nested columns become lists and mappings, times text (ISO 8601; those with a zone in UTC), a column of bytes text where it is UTF-8
+    (some writers of Parquet do not say that it is), and values that JSON cannot say what it can (`plain`). Memory holds a batch of rows,
+    and of a Parquet file what one of its row groups needs.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -81,9 +83,10 @@ def _ipc_batches(path: Path) -> Iterator[Any]:
 
 def _rows(path: Path, batch: Any, first: int) -> Iterator[Row | Skip]:
     """The rows of a batch, the first of which is number `first` of the file."""
+    batch = _with_times_as_text(batch)
     try:
         rows = batch.to_pylist()
-    except UnicodeDecodeError:
+    except _UNREADABLE:
         rows = None
     for offset in range(batch.num_rows):
         place = f"{path}:{first + offset}"
@@ -91,8 +94,32 @@ def _rows(path: Path, batch: Any, first: int) -> Iterator[Row | Skip]:
             fields = rows[offset] if rows is not None else batch.slice(offset, 1).to_pylist()[0]
         except UnicodeDecodeError as error:
             yield Skip(place, f"a text is not UTF-8 at byte {error.start}")
+        except _UNREADABLE as error:
+            yield Skip(place, f"a value cannot be read ({error})")
         else:
             yield Row(place, {name: plain(_decoded(value)) for name, value in fields.items()})
+
+
+def _with_times_as_text(batch: Any) -> Any:
+    """The batch with each column of times as text: Python's own times know no nanoseconds, no years beyond 9999 and not every zone."""
+    import pyarrow as pa
+
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type) or pa.types.is_time(field.type):
+            batch = batch.set_column(place, field.name, _iso(batch.column(place)))
+    return batch
+
+
+def _iso(column: Any) -> Any:
+    """Times as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_timestamp(column.type):
+        return column.cast(pa.string())
+    without_zone = column.cast(pa.timestamp(column.type.unit))  # the moment in UTC
+    text = pc.replace_substring(without_zone.cast(pa.string()), " ", "T")
+    return text if column.type.tz is None else pc.binary_join_element_wise(text, "Z", "")
 
 
 def _decoded(value: Any) -> Any:
@@ -124,7 +151,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingExtra(f"{path} needs pyarrow, which is not installed: pip install pyarrow") from error
+        raise MissingExtra(f"{path} needs pyarrow, which is not installed: pip install 'bicross[formats]'") from error
     try:
         if _head(path).startswith(_LFS_POINTER):
             raise InputError(f"{path} is a pointer of Git LFS, not the file itself. Fetch it with: git lfs pull")

@@ -102,7 +102,7 @@ def _load(name: str, kind: str) -> Any:
     try:
         import ir_datasets
     except ImportError as error:
-        raise MissingExtra(f"{PREFIX}{name} needs ir_datasets, which is not installed: pip install ir_datasets") from error
+        raise MissingExtra(f"{PREFIX}{name} needs ir_datasets, which is not installed: pip install 'bicross[formats]'") from error
     try:
         dataset = ir_datasets.load(name)
     except KeyError as error:
