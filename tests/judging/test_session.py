@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from bicross.errors import Damaged, InputError
 from bicross.judging.plan import extend_plan, read_plan, require_alike
-from bicross.judging.session import LOG, Grades, read_log
+from bicross.judging.session import LOG, Grades, progress, read_log
 from tests.judging.world import PAIRS, pair, say, session, shown
 
 
@@ -119,3 +120,15 @@ def test_a_plan_reads_back_and_is_extended_in_the_same_way_only(tmp_path: Path) 
     (tmp_path / "drawn-000000" / "pairs.jsonl").write_text("")
     with pytest.raises(Damaged):
         read_plan(tmp_path)
+
+
+def test_many_pairs_are_counted_in_a_moment(tmp_path: Path) -> None:
+    """A set built anew for each pair would take minutes."""
+    many = [pair(f"q{number // 5}", f"d{number}") for number in range(20_000)]
+    rows = [{"query": one.query_id, "document": one.doc_id, "grade": 1} for one in many[:10_000]]
+    (tmp_path / LOG).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked, start = session(tmp_path, many), time.perf_counter()
+    counts = asked.counts
+    assert (counts["left"], counts["judged"]) == (10_000, 10_000)
+    assert progress(asked, counts) == "question 2001 of 4000, 10000 of 20000 pairs, 10000 relevant"
+    assert time.perf_counter() - start < 5

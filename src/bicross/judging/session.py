@@ -62,13 +62,14 @@ class Session:
         """Pairs drawn, judged, relevant, skipped, gone and left."""
         judged = [event for event in self.events if event.grade is not None]
         said = {(event.query_id, event.doc_id) for event in self.events}
+        done = said | self.gone
         return {
             "pairs": len(self.pairs),
             "judged": len(judged),
             "relevant": sum(bool(event.grade) for event in judged),
             "skipped": len(self.events) - len(judged),
             "gone": len(self.gone - said),
-            "left": sum((pair.query_id, pair.doc_id) not in said | self.gone for pair in self.pairs),
+            "left": sum((pair.query_id, pair.doc_id) not in done for pair in self.pairs),
         }
 
     def say(self, query_id: str, doc_id: str, grade: int | None) -> None:
@@ -100,9 +101,9 @@ class Session:
         durable.append_file(self._log, (json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
-def progress(session: Session) -> str:
-    """How far it is, in a line."""
-    counts, pair = session.counts, session.current
+def progress(session: Session, counts: Mapping[str, int]) -> str:
+    """How far it is, in a line; `counts` are the session's, which take a walk over all pairs."""
+    pair = session.current
     done = f"{counts['judged'] + counts['skipped']} of {counts['pairs'] - counts['gone']} pairs, {counts['relevant']} relevant"
     questions = list(dict.fromkeys(one.query_id for one in session.pairs))
     return f"question {questions.index(pair.query_id) + 1} of {len(questions)}, {done}" if pair else done

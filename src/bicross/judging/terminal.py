@@ -39,7 +39,7 @@ def _show(session: Session, pair: Pair | None, console: Console, fit: Callable[[
     if console.is_terminal:
         console.clear()
     width = min(WIDEST, console.width)
-    console.print(Text(f"{progress(session)}   {said}", "dim"))
+    console.print(Text(f"{progress(session, session.counts)}   {said}", "dim"))
     if pair is None:
         console.print(Text("All pairs are done.  [u] take the last one back  [any other key] end"))
         return

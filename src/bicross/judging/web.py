@@ -56,7 +56,8 @@ class _Desk:
             "title": pair.title,
             "passages": pair.passages,
         }
-        return {"pair": shown, "counts": self.session.counts, "progress": progress(self.session), "said": said}
+        counts = self.session.counts
+        return {"pair": shown, "counts": counts, "progress": progress(self.session, counts), "said": said}
 
     def press(self, asked: Any) -> dict[str, Any]:
         """Do what a key says of the pair that the page shows; what is not shown any more is refused, with what is."""
