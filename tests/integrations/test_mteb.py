@@ -20,6 +20,7 @@ from bicross import pipeline
 from bicross.collection.store import Collection
 from bicross.errors import InputError
 from bicross.integrations.mteb import BiEncoder, TwoStage
+from bicross.models.hashed import HashedScorer
 from bicross.models.registry import HASHED
 from bicross.settings import EvaluateSettings, IndexSettings, SearchSettings
 
@@ -125,6 +126,19 @@ def test_a_reranking_task_ranks_what_it_is_given(tmp_path: Path) -> None:
     recall = sum(len(judged.intersection(GIVEN["q0"])) / len(judged) for judged in relevant) / len(relevant)
     assert found["recall_at_10"] == pytest.approx(recall, abs=5.1e-6)
     assert scores(TwoStage(encoder=HASHED, reranker=HASHED), task("SmallReranking", {"q0": ["d0", "unknown"]}))["recall_at_10"] > 0
+
+
+def test_a_model_that_fails_leaves_all_documents_to_search_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TwoStage(encoder=HASHED, reranker=HASHED)
+    model.index(datasets.Dataset.from_list(DOCUMENTS), task_metadata=task("Small").metadata, hf_split="test", hf_subset="default")
+    queries = datasets.Dataset.from_list(QUERIES)
+    whole = model.search(queries, top_k=5)
+    with monkeypatch.context() as failing:
+        failing.setattr(HashedScorer, "score", lambda self, pairs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model.search(queries, top_k=5, top_ranked=GIVEN)
+    assert model.search(queries, top_k=5) == whole
+    model.close()
 
 
 def test_models_and_weights_are_the_collections(tmp_path: Path) -> None:

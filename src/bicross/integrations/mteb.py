@@ -157,13 +157,15 @@ class TwoStage:
     ) -> dict[str, Ranking]:
         view, found = opened.view, dict[str, Ranking]()
         keys = keys_of(view, self._passages, frozenset(doc_id for query in asked for doc_id in given.get(query.id, ())))
-        for query in asked:
-            wanted = [keys[doc_id] for doc_id in dict.fromkeys(given.get(query.id, ())) if doc_id in keys]
-            if wanted:
-                opened.corpus = Among(view, self._passages, np.concatenate(wanted))
-                depth = len(wanted) if settings.depth == "auto" else settings.depth
-                found |= opened.rank([query], settings.model_copy(update={"depth": depth}), Stopwatch())
-        opened.corpus = view
+        try:
+            for query in asked:
+                wanted = [keys[doc_id] for doc_id in dict.fromkeys(given.get(query.id, ())) if doc_id in keys]
+                if wanted:
+                    opened.corpus = Among(view, self._passages, np.concatenate(wanted))
+                    depth = len(wanted) if settings.depth == "auto" else settings.depth
+                    found |= opened.rank([query], settings.model_copy(update={"depth": depth}), Stopwatch())
+        finally:  # a model may fail, and who goes on searches in all documents again
+            opened.corpus = view
         return found
 
 
