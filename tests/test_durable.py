@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bicross import durable
-from bicross.errors import Damaged, Locked, StoreError
+from bicross.errors import Damaged, InputError, Locked, StoreError
 
 FILES = {"a": b"one", "inner/b": b"", "c": memoryview(b"three")}
 
@@ -120,3 +120,35 @@ def test_a_lock_names_its_owner_and_ends_with_it(tmp_path: Path) -> None:
         pass
     with durable.lock(tmp_path / "lock"):
         pass
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name, word in (
+        ("", "it is a folder"),
+        ("none/page", "the folder .* does not exist"),
+        ("file/page", "Not a directory"),
+        ("pipe", "no regular file"),
+        ("null", "no regular file"),
+        ("x" * 300, "too long"),
+    ):
+        with pytest.raises(InputError, match=f"The page cannot be written to .*{word}.*Name a file in a folder"):
+            durable.writable_target(tmp_path / name, "The page")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "null", "pipe"] and (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_that_can_be_written_is_the_one_behind_the_links(tmp_path: Path) -> None:
+    (tmp_path / "real").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "dangling").symlink_to("new")
+    targets = {name: durable.writable_target(tmp_path / name, "A run").name for name in ("real", "link", "dangling", "fresh")}
+    assert targets == {"real": "real", "link": "real", "dangling": "new", "fresh": "fresh"} and not (tmp_path / "fresh").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_that_is_closed_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written to"):
+        durable.writable_target(tmp_path / "run", "A run")

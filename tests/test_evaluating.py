@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bicross import pipeline
+from bicross import asking, opened, pipeline
+from bicross.ancestry import marks
+from bicross.collection.store import Collection
 from bicross.errors import InputError
-from bicross.evaluating import at_depth, in_recall_order
-from bicross.evaluation.two_stage import MISSED
+from bicross.evaluation.two_stage import MISSED, NONE, UNREAD
 from bicross.models import registry
-from bicross.opened import OpenCollection
-from bicross.records import Query
-from bicross.searchers.stopwatch import Stopwatch
+from bicross.models.hashed import HashedEncoder
+from bicross.protocols import Searcher
+from bicross.records import Hit, Query, Ranking
+from bicross.searchers.reranked import RerankedSearcher
 from bicross.settings import EvaluateSettings, SearchSettings
 from bicross.vectors import Scores
 from tests.pipeline.world import COUNT, SETTINGS, TOPICS, row, write
@@ -76,12 +78,146 @@ def test_every_depth_of_the_curve_is_what_a_search_with_it_gives(made: Path, jud
         assert point.value == pytest.approx(alone.measures["nDCG@10"], abs=1e-12)
     assert found.depths.points[-1].value == pytest.approx(found.measures["nDCG@10"])
     assert [point.timed for point in found.depths.points] == [30, 0, 30, 30] and found.timed == 30
-    with OpenCollection(made) as collection:
-        asked = [Query("q", "reset the router with button 9")]
-        deep, flat = (collection.rank(asked, SearchSettings(k=COUNT, depth=depth), Stopwatch())["q"] for depth in (20, 7))
-        again = at_depth(in_recall_order(deep, 20), 7, collection.weights.combination)
-    assert [hit.doc_id for hit in again] == [hit.doc_id for hit in flat]
-    assert [hit.score for hit in again[:7]] == pytest.approx([hit.score for hit in flat[:7]])
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A collection of more documents than are fused at once, and questions that many of them could answer."""
+    folder = tmp_path_factory.mktemp("large")
+    pipeline.index([write(folder / "source.jsonl", [row(number) for number in range(320)])], folder / "made", SETTINGS)
+    asked = [{"_id": f"q{number}", "text": f"reset the {topic} of all kinds"} for number, topic in enumerate(TOPICS[:4])]
+    lines = [f"q{number}\td{number + 8 * other}\t{1 + other % 3}" for number in range(4) for other in range(0, 40, 3)]
+    (folder / "qrels.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *lines]))
+    return folder / "made", write(folder / "queries.jsonl", asked), folder / "qrels.tsv"
+
+
+def test_depths_beyond_what_is_fused_at_once_are_what_a_search_with_them_gives(large: tuple[Path, Path, Path]) -> None:
+    measuring = EvaluateSettings(measures=("nDCG@10", "AP"), resamples=100)
+    found = pipeline.evaluate(*large, SearchSettings(depth=220), measuring)
+    assert found.depths is not None and [point.depth for point in found.depths.points[-3:]] == [100, 200, 220]
+    for point in found.depths.points[-3:-1]:
+        alone = pipeline.evaluate(*large, SearchSettings(depth=point.depth), measuring)
+        assert point.value == pytest.approx(alone.measures["nDCG@10"], abs=1e-12)
+
+
+def test_how_many_hits_are_shown_changes_no_kind_no_ceiling_and_no_first_hit(large: tuple[Path, Path, Path]) -> None:
+    found = [pipeline.evaluate(*large, SearchSettings(k=k), EvaluateSettings(resamples=100)) for k in (10, 100, 300)]
+    cut = ("nDCG@10", "RR@10", "R@100")  # AP is of as many hits as are shown
+    assert len({tuple(one.measures[name] for name in cut) for one in found}) == 1
+    assert len({tuple(one.ceiling[name] for name in cut) for one in found}) == 1
+    apart = [one.two_stage for one in found if one.two_stage is not None]
+    assert len(apart) == 3 and apart[0].outcomes == apart[1].outcomes == apart[2].outcomes and apart[0].kinds == apart[2].kinds
+
+
+def test_what_stands_behind_the_candidates_is_found_and_not_read(large: tuple[Path, Path, Path]) -> None:
+    found = pipeline.evaluate(*large, SearchSettings(depth=1), EvaluateSettings(resamples=100))
+    two = found.two_stage
+    assert two is not None and two.kinds[UNREAD] > 0 and two.read < two.found and two.means["reach"] < two.means["best"]
+    assert found.ceiling["nDCG@10"] == two.means["best"]
+
+
+class Inserting:
+    """A Searcher that puts what recall never found before everything else, as if it had known."""
+
+    def __init__(self, known: Mapping[str, str], *given: object) -> None:
+        self._inner, self._known = RerankedSearcher(*given), known  # type: ignore[arg-type]  # what it is made of
+
+    def search(self, queries: Sequence[Query], k: int) -> Mapping[str, Ranking]:
+        found = self._inner.search(queries, k)
+        return {query: (Hit(self._known.get(query, "nowhere"), 1e6), *ranking)[:k] for query, ranking in found.items()}
+
+
+def test_a_searcher_that_inserts_what_recall_never_found_gets_no_credit(
+    tmp_path: Path, made: Path, judged: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pipeline.evaluate(made, *judged, SearchSettings(depth=20), QUICK)
+
+    def planted(*given: object) -> Searcher:
+        return Inserting({"lost": "absent"}, *given)
+
+    monkeypatch.setattr(opened, "RerankedSearcher", planted)
+    found = pipeline.evaluate(made, *judged, SearchSettings(depth=20), QUICK, run_path=tmp_path / "run", report_path=tmp_path / "r.html")
+    assert found.two_stage is not None and found.two_stage.uncredited == found.queries == 49
+    assert found.per_query["nDCG@10"]["lost"] == 0 and found.measures == pytest.approx(plain.measures)
+    assert found.ceiling == plain.ceiling and found.depths is not None and plain.depths is not None
+    assert [point.value for point in found.depths.points] == [point.value for point in plain.depths.points]
+    assert any(remark.startswith("49 hits that recall did not find stood in the final order.") for remark in found.remarks)
+    assert "absent" not in (tmp_path / "run").read_text()
+
+
+def test_texts_that_a_model_does_not_read_whole_are_told(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = HashedEncoder()
+    monkeypatch.setattr(registry, "load_encoder", lambda name: encoder)
+    asked = [{"_id": "long", "text": "button " * (encoder.content_tokens + 1)}, {"_id": "short", "text": "reset the router"}]
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nlong\td1\t1\nshort\td1\t1\n")
+    files = write(tmp_path / "q.jsonl", asked), tmp_path / "qrels.tsv"
+    found = pipeline.evaluate(made, *files, measuring=QUICK)
+    assert found.truncated == ("long",) and any(remark.startswith("1 questions, or passages read beside") for remark in found.remarks)
+    assert encoder.cut == [], "it does not grow from evaluation to evaluation"
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nshort\td1\t1\n")
+    assert pipeline.evaluate(made, *files, measuring=QUICK).truncated == ()
+
+
+def test_one_question_proves_nothing(tmp_path: Path, made: Path, judged: tuple[Path, Path]) -> None:
+    (tmp_path / "one.tsv").write_text("query-id\tcorpus-id\tscore\nq3\td3\t1\n")
+    found = pipeline.evaluate(made, judged[0], tmp_path / "one.tsv", measuring=QUICK)
+    assert set(found.confidence.values()) == {(0, 1)} and found.two_stage is not None and found.depths is not None
+    assert {one.confidence for one in found.two_stage.changes} == {(-1, 1)}
+    assert found.depths.supported is None and "too few to tell depths apart" in found.depths.sentence
+
+
+def test_documents_written_meanwhile_are_told(tmp_path: Path, judged: tuple[Path, Path]) -> None:
+    pipeline.index([write(tmp_path / "some.jsonl", [row(number) for number in range(COUNT)])], tmp_path / "made", SETTINGS)
+
+    def meddle(what: str, done: int, total: int) -> None:
+        if what == "recall alone" and done == total:
+            pipeline.delete(tmp_path / "made", ["d23"])
+
+    still = pipeline.evaluate(tmp_path / "made", *judged, measuring=QUICK)
+    found = pipeline.evaluate(tmp_path / "made", *judged, measuring=QUICK, progress=meddle)
+    assert any(remark.startswith("Documents were written while the questions were asked") for remark in found.remarks)
+    assert not any(remark.startswith("Documents were written") for remark in still.remarks)
+    assert still.made_by["contents"]["digest"] != found.made_by["contents"]["digest"]
+
+
+def test_another_corpus_another_passage_length_and_another_k_are_told(tmp_path: Path, made: Path, judged: tuple[Path, Path]) -> None:
+    before = baseline_of(tmp_path / "before.json", pipeline.evaluate(made, *judged, SearchSettings(k=100), QUICK))
+    changed = SETTINGS.model_copy(update={"passage_tokens": 24})
+    pipeline.index([write(tmp_path / "some.jsonl", [row(number) for number in range(COUNT - 1)])], tmp_path / "other", changed)
+    found = pipeline.evaluate(tmp_path / "other", *judged, SearchSettings(k=200), QUICK, against_path=before)
+    assert found.against is not None and len(found.against.remarks) == 3
+    others = ("documents: their sha256 differ", "tokens a passage: 16 then, 24 now", "hits a question (-k): 100 then, 200 now")
+    for remark, what in zip(found.against.remarks, others, strict=True):
+        assert remark.startswith(f"before.json was made with other {what}")
+
+
+def calibrated(path: Path, fitted_to: str) -> None:
+    """Give the collection a calibration of two-stage search by the cosine."""
+    with Collection.open(path).view() as view:
+        space = view.space
+    curve = {"offset": -2.0, "terms": {"dense": {"slope": 4.0, "absent": 0.0}}, "knots": [], "fitted_to": fitted_to}
+    with Collection.write(path) as writer:
+        writer.activate(space, replace(writer.facts, weights={**writer.facts.weights, "calibration": {"both": curve}}))
+
+
+def test_how_far_probabilities_can_be_believed_is_told(tmp_path: Path, judged: tuple[Path, Path]) -> None:
+    pipeline.index([write(tmp_path / "some.jsonl", [row(number) for number in range(COUNT)])], tmp_path / "made", SETTINGS)
+    assert pipeline.evaluate(tmp_path / "made", *judged, measuring=QUICK).probabilities is None
+    calibrated(tmp_path / "made", "")
+    found = pipeline.evaluate(tmp_path / "made", *judged, measuring=QUICK, report_path=tmp_path / "r.html").probabilities
+    assert found is not None and (found.questions, found.hits, found.shown, found.fitted) == (49, 490, 10, None)
+    assert found.unjudged >= 490 - 49 and sum(one.pairs for one in found.reliability.bins) == 490
+    assert "It is not known to which questions" in (tmp_path / "r.html").read_text("utf-8")
+    some = [Query(f"q{number}", f"reset the {TOPICS[number % len(TOPICS)]} with button {number}") for number in range(10)]
+    calibrated(tmp_path / "made", marks(some))
+    found = pipeline.evaluate(tmp_path / "made", *judged, measuring=QUICK).probabilities
+    assert found is not None and (found.questions, found.fitted, found.hits) == (39, 10, 390)
+
+
+def test_few_questions_are_timed_more_than_once_and_that_is_told(made: Path, judged: tuple[Path, Path]) -> None:
+    found = pipeline.evaluate(made, *judged, SearchSettings(depth=20), QUICK)
+    assert found.timed_again == 90 - 48 == asking.asked_again([Query(str(number), "?") for number in range(49)], (20, 0, 10))
+    assert asking.asked_again([Query(str(number), "?") for number in range(200)], (20, 0, 10)) == 0
 
 
 def test_everything_is_said_once_and_is_json(tmp_path: Path, made: Path, judged: tuple[Path, Path]) -> None:
@@ -97,6 +233,7 @@ def test_everything_is_said_once_and_is_json(tmp_path: Path, made: Path, judged:
     assert all(document.text for one in found.worst for document in one.recalled)
     facts = found.made_by
     assert facts["files"]["qrels"]["sha256"] == hashlib.sha256(judged[1].read_bytes()).hexdigest()
+    assert found.texts.keys() == {one.query_id for one in found.two_stage.outcomes} and found.texts["lost"] == "what no document says"
     assert facts["models"]["space"] and facts["contents"]["documents"] == COUNT and facts["contents"]["revision"] > 0
     assert facts["machine"]["cores"] >= 1 and facts["versions"]["numpy"] == np.__version__
     assert json.loads(json.dumps(asdict(found), allow_nan=False))["two_stage"]["kinds"] == found.two_stage.kinds
@@ -117,14 +254,15 @@ def baseline_of(path: Path, found: object) -> Path:
 
 def test_against_itself_nothing_changed_and_a_fall_is_excluded(tmp_path: Path, made: Path, judged: tuple[Path, Path]) -> None:
     before = baseline_of(tmp_path / "baseline.json", pipeline.evaluate(made, *judged, SearchSettings(), QUICK))
-    rules = QUICK.model_copy(update={"fail_if": ("nDCG@10 drops 0.01", "P@5 drops 0.01")})
+    rules = QUICK.model_copy(update={"fail_if": ("nDCG@10 drops 0.1", "P@5 drops 0.01")})
     with pytest.raises(InputError, match=r"has no P@5, which the rule 'P@5 drops 0.01' names; it has nDCG@10, RR@10"):
         pipeline.evaluate(made, *judged, SearchSettings(), rules, against_path=before)
-    rules = rules.model_copy(update={"fail_if": ("nDCG@10 drops 0.01",)})
+    rules = rules.model_copy(update={"fail_if": ("nDCG@10 drops 0.1", "nDCG@10 drops 0.01")})
     found = pipeline.evaluate(made, *judged, SearchSettings(), rules, against_path=before)
     assert found.against is not None and found.against.remarks == () and found.against.queries == 49
-    assert {one.shown for one in found.against.changes} == {"no difference shown"} and [one.state for one in found.checks] == ["passed"]
-    with pytest.raises(InputError, match=r"The rule 'nDCG@10 drops 0.01' has nothing to be judged against; name a baseline with --against"):
+    assert {one.shown for one in found.against.changes} == {"no difference shown"}
+    assert [one.state for one in found.checks] == ["passed", "cannot tell"], "49 questions exclude a fall by 3 / 49"
+    with pytest.raises(InputError, match=r"The rule 'nDCG@10 drops 0.1' has nothing to be judged against; name a baseline with --against"):
         pipeline.evaluate(made, *judged, SearchSettings(), rules)
 
 
@@ -137,7 +275,8 @@ def test_a_run_is_a_baseline_too_and_a_fall_fails(
     monkeypatch.setattr(registry, "load_reranker", lambda name: Shuffler())
     rules = QUICK.model_copy(update={"fail_if": ("P@1 drops 0.01",)})
     found = pipeline.evaluate(made, *judged, SearchSettings(), rules, against_path=tmp_path / "good.run")
-    assert found.against is not None and found.against.only_here == ("q0",) and found.against.queries == 48
+    assert found.against is not None and found.against.only_here == () and found.against.queries == 49
+    assert found.against.remarks == ("good.run has nothing for 1 questions, which are 0 in it.",)
     assert "P@1" in found.measures, "a rule's measure is measured"
     (failed,) = found.failed
     assert failed.reason.startswith("failed: P@1 fell by ") and failed.reason.endswith("more than 0.01 is not allowed")
@@ -149,6 +288,8 @@ def test_what_cannot_end_well_is_refused_before_anything_is_asked(tmp_path: Path
         pipeline.evaluate(nowhere, *judged, report_path=tmp_path)
     with pytest.raises(InputError, match=r"the folder .* does not exist"):
         pipeline.evaluate(nowhere, *judged, report_path=tmp_path / "none" / "report.html")
+    with pytest.raises(InputError, match=r"The report cannot be written to /dev/null: it is no regular file"):
+        pipeline.evaluate(nowhere, *judged, report_path=Path("/dev/null"))
     with pytest.raises(InputError, match="expected what `bicross evaluate --json > FILE` wrote, or a TREC run"):
         pipeline.evaluate(nowhere, *judged, against_path=tmp_path / "none.json")
     with pytest.raises(InputError, match="is not understood"):
@@ -161,6 +302,8 @@ def test_what_cannot_end_well_is_refused_before_anything_is_asked(tmp_path: Path
 def test_what_a_reader_should_know_first(tmp_path: Path, made: Path) -> None:
     queries = write(tmp_path / "q.jsonl", [{"_id": f"q{number}", "text": f"reset the router {number}"} for number in range(3)])
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td1\t0\nq1\tnone\t1\nq2\tnone\t1\n")
-    few, same, unanswerable = pipeline.evaluate(made, queries, tmp_path / "qrels.tsv", measuring=QUICK).remarks
-    assert few.startswith("Only 3 questions") and same.startswith("All 3 questions have the same nDCG@10") and "100.0%" in same
+    found = pipeline.evaluate(made, queries, tmp_path / "qrels.tsv", measuring=QUICK)
+    few, same, unanswerable = found.remarks
+    assert found.two_stage is not None and found.two_stage.kinds[NONE] == 1
+    assert few.startswith("Only 3 questions") and same.startswith("All 3 questions have the same nDCG@10") and "up to 99.9% of" in same
     assert unanswerable.startswith("1 questions have no document that is judged relevant")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bicross.data.questions import read_qrels, read_queries
@@ -11,13 +12,15 @@ from bicross.errors import InputError
 from bicross.opened import OpenCollection
 from bicross.records import Qrels, Query, Ranking, Skip
 from bicross.searchers.stopwatch import Stopwatch
-from bicross.settings import SearchSettings
+from bicross.settings import SearchSettings, StageName
 
 Progress = Callable[[str, int, int], None]
 Times = dict[int, list[dict[str, float]]]
 """Depth -> seconds by stage, "total" among them, of each single question."""
 BATCH_QUESTIONS = 64  # asked together: batches span questions
 TIMED_QUESTIONS = 30  # asked one by one at each depth that is timed
+STAGES: Mapping[str, StageName] = {"lexical": "lexical", "dense": "dense", "fused": "fused", "reranked": "both"}
+"""The stages of search, by the names that reports have for them."""
 
 
 def judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, list[Skip]]:
@@ -39,25 +42,49 @@ def judged(queries_path: Path, qrels_path: Path) -> tuple[list[Query], Qrels, li
 
 
 def ranked(
-    collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch, progress: Progress
+    collection: OpenCollection,
+    queries: Sequence[Query],
+    settings: SearchSettings,
+    stopwatch: Stopwatch,
+    progress: Progress,
+    truncated: set[str] | None = None,
 ) -> dict[str, Ranking]:
-    """The rankings of all questions, a batch at a time."""
+    """The rankings of all questions, a batch at a time. `truncated` gets the ids of those that a model could not read whole, or not with
+    all of a passage beside them."""
     found: dict[str, Ranking] = {}
     for start in range(0, len(queries), BATCH_QUESTIONS):
-        found.update(collection.rank(queries[start : start + BATCH_QUESTIONS], settings, stopwatch))
+        batch = queries[start : start + BATCH_QUESTIONS]
+        found.update(collection.rank(batch, settings, stopwatch))
+        cut = collection.cut()
+        if truncated is not None:
+            truncated |= {query.id for query in batch if query.text in cut}
         progress("questions", len(found), len(queries))
     return found
+
+
+def recalled(
+    collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, found: Mapping[str, Ranking], progress: Progress
+) -> dict[str, Ranking]:
+    """The order of recall, as the first stage alone gives it; a hit that was `found` by all of the search has its scores, too."""
+    if not collection.depth(settings):
+        return dict(found)
+    alone = settings.model_copy(update={"stage": "fused"})
+    first = ranked(collection, queries, alone, Stopwatch(), lambda _, done, total: progress("recall alone", done, total))
+    scored = {query: {hit.doc_id: hit.stages for hit in ranking} for query, ranking in found.items()}
+    return {
+        query: tuple(replace(hit, stages={**scored[query].get(hit.doc_id, {}), **hit.stages}) for hit in ranking)
+        for query, ranking in first.items()
+    }
 
 
 def timed(collection: OpenCollection, queries: Sequence[Query], settings: SearchSettings, depths: Sequence[int]) -> Times:
     """Single questions, spread over all, each asked alone, the depths in turn so that a busy moment meets them all.
 
-    As a process that keeps running answers them: models are warm. No question is asked twice unless there are too few, because late
-    interaction keeps what it has read.
+    As a process that keeps running answers them: models are warm. No question is asked twice unless there are too few (`asked_again`),
+    because late interaction keeps what it has read.
     """
     collection.rank(queries[:1], settings, Stopwatch())
-    wanted = min(TIMED_QUESTIONS, len(queries)) * len(depths)
-    spread = (queries[1:] or queries)[:: max(1, len(queries) // wanted)]
+    wanted, spread = _spread(queries, depths)
     times: Times = {depth: [] for depth in depths}
     for number in range(wanted):
         lap, place = divmod(number, len(spread))
@@ -66,3 +93,15 @@ def timed(collection: OpenCollection, queries: Sequence[Query], settings: Search
         collection.rank([spread[place]], settings.model_copy(update={"depth": depth}), stopwatch)
         times[depth].append({**stopwatch.seconds, "total": time.perf_counter() - start})
     return times
+
+
+def asked_again(queries: Sequence[Query], depths: Sequence[int]) -> int:
+    """How many searches of `timed` ask a question that another of them asked."""
+    wanted, spread = _spread(queries, depths)
+    return max(0, wanted - len(spread))
+
+
+def _spread(queries: Sequence[Query], depths: Sequence[int]) -> tuple[int, Sequence[Query]]:
+    """How many searches are timed, over all depths, and the questions that they ask in turn."""
+    wanted = min(TIMED_QUESTIONS, len(queries)) * len(depths)
+    return wanted, (queries[1:] or queries)[:: max(1, len(queries) // wanted)]

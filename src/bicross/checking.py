@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bicross import asking
+from bicross.asking import STAGES
 from bicross.data.near_duplicates import groups, likeness
 from bicross.data.questions import read_queries
 from bicross.evaluation.agreement_of_stages import TOP, Agreement, Movement, Rankings, agreements, movement
@@ -17,10 +18,9 @@ from bicross.judging.draw import order
 from bicross.opened import OpenCollection
 from bicross.records import Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
-from bicross.settings import CheckSettings, SearchSettings, StageName
+from bicross.settings import CheckSettings, SearchSettings
 
 Progress = Callable[[str, int, int], None]
-STAGES: Mapping[str, StageName] = {"lexical": "lexical", "dense": "dense", "fused": "fused", "reranked": "both"}
 DEEP = 100  # hits that rank-biased overlap sees
 ALIKE = 0.7  # of two questions from which on they are near-duplicates, as for `split`
 DUPLICATES = "near-duplicates"
@@ -43,7 +43,8 @@ class Checked:
     """`check`: what the stages say of each other over `asked` of the `questions` in the file, and how steady the answers are.
 
     `stability` has a row for each kind of change, and one for the near-duplicates in the file; `least_stable` and `near_duplicates` name
-    questions, the worst first. `reranker` is None where nothing is reranked.
+    questions, the worst first. `reranker` is None where nothing is reranked. `truncated` names the questions that a model could not read
+    whole, as asked or in other words, or not with all of a passage beside them.
     """
 
     questions: int
@@ -55,6 +56,7 @@ class Checked:
     near_duplicates: tuple[Variant, ...]
     meanings: Mapping[str, str]
     seconds: float
+    truncated: tuple[str, ...]
     skipped: tuple[Skip, ...]
 
 
@@ -69,14 +71,14 @@ def check(path: Path, queries_path: Path, settings: CheckSettings, progress: Pro
     by_id = {query.id: query for query in queries}
     sample = [by_id[query] for query in order(by_id, settings.seed)[: settings.sample]]
     with OpenCollection(path) as collection:
-        depth = collection.depth(SearchSettings())
-        ranked = {name: _ranked(collection, name, sample, DEEP, progress) for name in STAGES if depth or name != "reranked"}
+        depth, cut = collection.depth(SearchSettings()), set[str]()
+        ranked = {name: _ranked(collection, name, sample, DEEP, progress, cut) for name in STAGES if depth or name != "reranked"}
         last = list(ranked)[-1]
         changed: list[Variant] = []
         for kind, asked in variants(sample, settings.seed).items():
-            after = _ranked(collection, last, asked, TOP, progress, kind)
+            after = _ranked(collection, last, asked, TOP, progress, cut, kind)
             changed += compared(kind, by_id, asked, ranked[last], after)
-        duplicates = _duplicates(collection, last, queries, ranked[last], settings.sample, progress)
+        duplicates = _duplicates(collection, last, queries, ranked[last], settings.sample, progress, cut)
     return Checked(
         questions=len(queries),
         asked=len(sample),
@@ -87,24 +89,25 @@ def check(path: Path, queries_path: Path, settings: CheckSettings, progress: Pro
         near_duplicates=tuple(least_stable(duplicates)),
         meanings=MEANINGS,
         seconds=time.perf_counter() - start,
+        truncated=tuple(sorted(cut)),
         skipped=tuple(skipped),
     )
 
 
 def _ranked(
-    collection: OpenCollection, stage: str, queries: Sequence[Query], k: int, progress: Progress, kind: str = "as asked"
+    collection: OpenCollection, stage: str, queries: Sequence[Query], k: int, progress: Progress, cut: set[str], kind: str = "as asked"
 ) -> Rankings:
     settings, what = SearchSettings(k=k, stage=STAGES[stage]), f"{stage} search, {kind}"
-    return asking.ranked(collection, queries, settings, Stopwatch(), lambda _, done, total: progress(what, done, total))
+    return asking.ranked(collection, queries, settings, Stopwatch(), lambda _, done, total: progress(what, done, total), cut)
 
 
 def _duplicates(
-    collection: OpenCollection, stage: str, queries: Sequence[Query], known: Rankings, limit: int, progress: Progress
+    collection: OpenCollection, stage: str, queries: Sequence[Query], known: Rankings, limit: int, progress: Progress, cut: set[str]
 ) -> list[Variant]:
     """Of the near-duplicate questions in the file the `limit` pairs most alike, as if the second were the first in other words."""
     pairs = _near_duplicates(queries)[:limit]
     needed = {query.id: query for pair in pairs for query in pair if query.id not in known}
-    found = {**known, **_ranked(collection, stage, list(needed.values()), TOP, progress, DUPLICATES)}
+    found = {**known, **_ranked(collection, stage, list(needed.values()), TOP, progress, cut, DUPLICATES)}
     rows = []
     for first, second in pairs:
         again = [Query(first.id, second.text)]

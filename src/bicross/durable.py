@@ -13,13 +13,14 @@ import json
 import mmap
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bicross.errors import Damaged, Locked, StoreError
+from bicross.errors import Damaged, InputError, Locked, StoreError
 
 MANIFEST = "MANIFEST.json"
 Content = bytes | memoryview
@@ -36,6 +37,34 @@ def write_file(path: Path, content: Content) -> None:
         _write_synced(fresh, content)
         os.replace(fresh, path)
         _sync_folder(path.parent)
+
+
+def writable_target(path: Path, what: str) -> Path:
+    """The file that `path` stands for, links followed: a rename would put the file in the link's place. To be asked before the work that
+    makes the file; `what` is what messages call it, such as "A run".
+
+    Raises:
+        InputError: its folder does not exist or cannot be written to, or what stands there is no regular file.
+    """
+    target, advice = Path(os.path.realpath(path)), "Name a file in a folder that exists and can be written to."
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except OSError as error:
+        raise InputError(f"{what} cannot be written to {path}: {error.strerror}. {advice}") from error
+    why = ""
+    if stat.S_ISDIR(mode):
+        why = "it is a folder"
+    elif not stat.S_ISREG(mode):  # a device, such as /dev/null, would be replaced by a file
+        why = "it is no regular file"
+    elif not target.parent.is_dir():
+        why = f"the folder {target.parent} does not exist"
+    elif not os.access(target.parent, os.W_OK | os.X_OK):
+        why = f"the folder {target.parent} cannot be written to"
+    if why:
+        raise InputError(f"{what} cannot be written to {path}: {why}. {advice}")
+    return target
 
 
 def append_file(path: Path, content: Content) -> None:

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bicross import asking, durable
+from bicross import ancestry, asking, durable
 from bicross.data.languages import language_of
 from bicross.data.lines import require_file
-from bicross.data.trec import check_run_path, read_run, write_run
+from bicross.data.trec import read_run, write_run
 from bicross.errors import InputError
 from bicross.evaluation import baseline, depths, regression, worst
 from bicross.evaluation.by_slice import by_slice
-from bicross.evaluation.changes import differences
-from bicross.evaluation.compare import FEW
+from bicross.evaluation.compare import FEW, differences, unseen
 from bicross.evaluation.evaluated import Evaluated
 from bicross.evaluation.latency import by_stage
 from bicross.evaluation.metrics import Values, parse_measure, per_query
 from bicross.evaluation.page import page
+from bicross.evaluation.probabilities import probabilities
 from bicross.evaluation.report import report
 from bicross.evaluation.slices import slices
-from bicross.evaluation.two_stage import TwoStage, two_stage
+from bicross.evaluation.two_stage import NONE, TwoStage, credited, first, looked, two_stage
 from bicross.opened import OpenCollection
 from bicross.provenance import hashed, made_by
-from bicross.records import Qrels, Query, Ranking, Run
-from bicross.searchers.combination import combine
+from bicross.records import Qrels, Query, Run
+from bicross.searchers.reranked import in_order
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import EvaluateSettings, SearchSettings
-from bicross.vectors import best_first
 
+CLIPPED = 100  # characters of a question in the table of all
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,26 +53,27 @@ def evaluate(
     cutoffs = [parse_measure(name).params.get("cutoff", 0) for name in measuring.measures]
     settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
     if run_path is not None:
-        check_run_path(run_path)
-    if report_path is not None:
-        _check_page(report_path)
+        durable.writable_target(run_path, "A run")
+    page_path = durable.writable_target(report_path, "The report") if report_path else None
     asked, qrels, skipped = asking.judged(queries_path, qrels_path)
     before = _baseline(against_path, qrels, measuring, rules)
     read = [(query.id, query.text) for query in asked]
     files = {"queries": hashed(queries_path, read), "qrels": hashed(qrels_path, {query: dict(grades) for query, grades in qrels.items()})}
 
     with OpenCollection(path) as collection:
-        found = _measured(collection, asked, qrels, settings, measuring, progress)
+        revision = collection.view.revision
+        run, result = _measured(collection, asked, qrels, settings, measuring, progress)
         made = made_by(collection, settings, measuring, files)
-    run, result = found.run, replace(found.result, skipped=tuple(skipped), made_by=made, report=str(report_path) if report_path else None)
+        remarks = [*result.remarks, *ancestry.remarks(path, collection.facts, asked), *_moved(revision, made["contents"]["revision"])]
+    shown = str(report_path) if report_path else None
+    result = replace(result, skipped=tuple(skipped), remarks=tuple(remarks), made_by=made, report=shown)
     if before is not None:
-        hashes = {what: entry["sha256"] for what, entry in files.items()}
-        changed = baseline.against(before, result.per_query, hashes, measuring)
+        changed = baseline.against(before, result.per_query, made, measuring)
         result = replace(result, against=changed, checks=_checked(rules, before, changed, result.per_query, measuring))
     if run_path is not None:
         write_run(run_path, run)
-    if report_path is not None:
-        durable.write_file(Path(os.path.realpath(report_path)), page(result).encode())
+    if page_path is not None:
+        durable.write_file(page_path, page(result).encode())
     return result
 
 
@@ -91,14 +91,20 @@ def _measured(
     progress: Progress,
 ) -> _Measured:
     """Ask, and take apart what was found."""
-    depth, stopwatch = collection.depth(settings), Stopwatch()
-    times = asking.timed(collection, asked, settings, depths.timed_steps(depth))
-    found = asking.ranked(collection, asked, collection.all_candidates(settings), stopwatch, progress)
-    recalled = {query: in_recall_order(ranking, depth) for query, ranking in found.items()}
-    run = Run(settings.stage, {query: ranking[: settings.k] for query, ranking in found.items()})
-    totals = [one["total"] for one in times[depth]]
-    measured = report(run, qrels, measuring, Run("recalled", found), totals)
-    two = two_stage(Run("recalled", recalled), Run(settings.stage, found), qrels, depth, settings.k, measuring)
+    depth, stopwatch, truncated = collection.depth(settings), Stopwatch(), set[str]()
+    steps = depths.timed_steps(depth)
+    times = asking.timed(collection, asked, settings, steps)
+    # Recall is seen as far down as any measure looks, so that what it found does not depend on how many hits are shown.
+    seen = max(settings.k, *(looked(name, depth, settings.k) for name in measuring.measures))
+    wide = settings.model_copy(update={"k": seen})
+    found = Run(settings.stage, asking.ranked(collection, asked, wide, stopwatch, progress, truncated))
+    recalled = Run("recalled", asking.recalled(collection, asked, wide, found.rankings, progress))
+    final = credited(recalled, found)
+    two = two_stage(recalled, found, qrels, depth, settings.k, measuring)
+    run, totals = first(final, settings.k), [one["total"] for one in times[depth]]
+    measured = report(run, qrels, measuring, two.ceiling, totals)
+    calibration = collection.weights.calibration.get(collection.kind(settings))
+    fitted = ancestry.marked(asked, calibration.fitted_to) if calibration and calibration.fitted_to else None
     result = Evaluated(
         stage=settings.stage,
         depth=depth,
@@ -110,32 +116,23 @@ def _measured(
         latency=measured.latency,
         seconds=stopwatch.seconds,
         unknown=collection.absent({document for grades in qrels.values() for document in grades}),
+        truncated=tuple(query.id for query in asked if query.id in truncated),
         two_stage=two,
         depths=_curve(recalled, qrels, depth, settings.k, collection.weights.combination, times, measuring),
         stage_latency=by_stage(times[depth]),
         timed=len(totals),
+        timed_again=asking.asked_again(asked, steps),
         slices=by_slice(two.outcomes, slices(asked, language_of), measuring),
-        worst=_worst(collection, asked, qrels, recalled, found, two),
-        remarks=tuple(_remarks(two, measured.per_query[two.measure])),
+        probabilities=probabilities(final.rankings, qrels, min(settings.k, SearchSettings().k), fitted),
+        worst=_worst(collection, asked, qrels, first(recalled, two.looked), first(final, two.looked), two),
+        texts={query.id: worst.clipped(query.text, language_of(query.text), CLIPPED) for query in asked},
+        remarks=tuple(_remarks(two, measured.per_query[two.measure], len(truncated), measuring.confidence)),
     )
     return _Measured(run, result)
 
 
-def in_recall_order(ranking: Ranking, depth: int) -> Ranking:
-    """A ranking of which `depth` candidates were reranked, as recall gave it."""
-    return tuple(sorted(ranking, key=lambda hit: hit.stages["fused"].rank)) if depth else ranking
-
-
-def at_depth(recalled: Ranking, depth: int, weights: Mapping[str, float]) -> Ranking:
-    """The ranking that a search with another depth would give, out of the scores of a deeper one: candidates are standardised anew."""
-    candidates = recalled[:depth]
-    finals = combine(candidates, weights).tolist() if candidates else []
-    ranked = best_first(replace(hit, score=score) for hit, score in zip(candidates, finals, strict=True))
-    return (*ranked, *recalled[depth:])
-
-
 def _curve(
-    recalled: Mapping[str, Ranking],
+    recalled: Run,
     qrels: Qrels,
     deepest: int,
     k: int,
@@ -145,7 +142,7 @@ def _curve(
 ) -> depths.DepthCurve:
     measure, values = measuring.measures[0], {}
     for depth in depths.steps(deepest):
-        run = Run(f"depth {depth}", {query: at_depth(ranking, depth, weights)[:k] for query, ranking in recalled.items()})
+        run = Run(f"depth {depth}", {query: in_order(ranking, depth, weights)[:k] for query, ranking in recalled.rankings.items()})
         values[depth] = per_query([measure], qrels, run)[measure]
     return depths.depth_curve(measure, values, {depth: [time["total"] for time in several] for depth, several in times.items()}, measuring)
 
@@ -154,20 +151,21 @@ def _worst(
     collection: OpenCollection,
     queries: Sequence[Query],
     qrels: Qrels,
-    recalled: Mapping[str, Ranking],
-    final: Mapping[str, Ranking],
+    recalled: Run,
+    final: Run,
     two: TwoStage,
 ) -> tuple[worst.WorstQuestion, ...]:
     """The worst questions with the titles and texts that are shown of them."""
+    before, after = recalled.rankings, final.rankings
     chosen, by_id = worst.worst_of(two.outcomes), {query.id: query for query in queries}
     ids = [outcome.query_id for _, outcome in chosen]
-    missing = {doc for query in ids for doc in worst.missing_ids(recalled[query], qrels[query])[: worst.DEEPER]}
+    missing = {doc for query in ids for doc in worst.missing_ids(before[query], qrels[query])[: worst.DEEPER]}
     with collection.snapshot():
-        titles = collection.corpus.titles(missing | {hit.doc_id for query in ids for hit in recalled[query]})
+        titles = collection.corpus.titles(missing | {hit.doc_id for query in ids for hit in before[query]})
         passages = collection.corpus.of_documents(missing)
     library = worst.Library(titles, {doc: several[0].text for doc, several in passages.items() if several}, language_of)
     return tuple(
-        worst.worst_question(place, one, by_id[one.query_id], recalled[one.query_id], final[one.query_id], qrels[one.query_id], library)
+        worst.worst_question(place, one, by_id[one.query_id], before[one.query_id], after[one.query_id], qrels[one.query_id], library)
         for place, one in chosen
     )
 
@@ -184,10 +182,10 @@ def _baseline(path: Path | None, qrels: Qrels, measuring: EvaluateSettings, rule
         found = baseline.parse_baseline(path.name, content.decode("utf-8", "replace"))
     else:
         run = read_run(path)
-        both = {query: grades for query, grades in qrels.items() if query in run.rankings}
-        if not both:
+        if run.rankings.keys().isdisjoint(qrels):
             raise InputError(f"The run {path} has none of the {len(qrels)} questions that are judged; expected the same query ids in both.")
-        found = baseline.Baseline(path.name, per_query(measuring.measures, both, run), {})
+        missing = len(qrels.keys() - run.rankings.keys())  # a question that found nothing has no line in a run
+        found = baseline.Baseline(path.name, per_query(measuring.measures, qrels, run), missing=missing)
     for rule in rules:
         if rule.measure not in found.values:
             raise InputError(f"{path} has no {rule.measure}, which the rule {str(rule)!r} names; it has {', '.join(found.values)}.")
@@ -205,27 +203,33 @@ def _checked(
     moved = {}
     for rule in rules:
         both = {query: value for query, value in values[rule.measure].items() if query not in lost}
-        moved[rule.measure] = differences(before.values, {rule.measure: both}, rule.measure)
+        moved[rule.measure] = differences(before.values[rule.measure], both)
     return regression.judge(rules, changed.changes, moved, measuring)
 
 
-def _remarks(two: TwoStage, values: Mapping[str, float]) -> list[str]:
+def _remarks(two: TwoStage, values: Mapping[str, float], truncated: int, confidence: float) -> list[str]:
     """What a reader should know before believing the numbers."""
     asked, remarks = len(two.outcomes), []
     if asked < FEW:
         remarks.append(f"Only {asked} questions: so few can prove little, and the intervals hold the truth less often than they say.")
     if len(set(values.values())) == 1 and asked > 1:
         remarks.append(
-            f"All {asked} questions have the same {two.measure}, so that its interval has no width. That is no certainty: up to "
-            f"{min(1.0, 3 / asked):.1%} of such questions may well do otherwise (the rule of three, Hanley and Lippman-Hand 1983)."
+            f"All {asked} questions have the same {two.measure}. That is no certainty: up to {unseen(asked, confidence):.1%} of such "
+            "questions may well do otherwise, which its interval allows for (the rule of three, Hanley and Lippman-Hand 1983)."
         )
-    if none := sum(not one.relevant for one in two.outcomes):
+    if none := two.kinds[NONE]:
         remarks.append(f"{none} questions have no document that is judged relevant: they count 0 whatever is found.")
+    if two.uncredited:
+        remarks.append(
+            f"{two.uncredited} hits that recall did not find stood in the final order. They are left out of every figure: what is credited "
+            "to reranking must have been among its candidates."
+        )
+    if truncated:
+        remarks.append(f"{truncated} questions, or passages read beside them, were longer than a model, which did not read their ends.")
     return remarks
 
 
-def _check_page(path: Path) -> None:
-    """Whether the report can be written there; asked before the work that makes it."""
-    if path.is_dir() or not path.parent.is_dir():
-        what = "it is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise InputError(f"The report cannot be written to {path}: {what}. Name a file in a folder that exists.")
+def _moved(before: int, after: int) -> list[str]:
+    if before == after:
+        return []
+    return [f"Documents were written while the questions were asked (revision {before} to {after}): the figures are of no one state."]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross import asking, durable
+from bicross.asking import STAGES
 from bicross.data.questions import qrels_bytes, read_queries
 from bicross.errors import InputError, StoreError
 from bicross.evaluation.averages import Mean, mean_of
@@ -22,12 +23,11 @@ from bicross.judging.session import LOG, Grades, Session, grades_of, read_log
 from bicross.opened import OpenCollection
 from bicross.records import Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
-from bicross.settings import JudgeSettings, SearchSettings, StageName
+from bicross.settings import JudgeSettings, SearchSettings
 
 Progress = Callable[[str, int, int], None]
 Ask = Callable[[Session], None]
 """Shows the pairs of a session and has them judged, until the user has enough."""
-STAGES: Mapping[str, StageName] = {"lexical": "lexical", "dense": "dense", "fused": "fused", "reranked": "both"}
 KEPT = ".session"  # behind the table's name: the folder of what was drawn and said
 FEWEST = 10  # questions below which no verdict is given
 CONFIDENCE = 0.95
@@ -38,8 +38,10 @@ class Judged:
     """`judge`: the table of judgements, what is done and left, and what the judgements prove so far.
 
     `complete` questions, with all their pairs judged, carry the estimates. `stages` are estimates of DCG@10 with gain grade / 3, where 1
-    is a perfect document at the first rank; `difference` is the second of `compared` minus the first, and None before a question is
-    complete. `needed` is about how many questions would show a difference as large as the one seen, where it is not shown.
+    is a perfect document at the first rank; `difference` is the second of `compared` minus the first; both are there from two complete
+    questions on, because one says nothing of how others vary. `needed` is about how many questions would show a difference as large as the
+    one seen, where it is not shown. `truncated` names the questions drawn now that a model could not read whole, or not with all of a
+    passage beside them.
     """
 
     qrels: str
@@ -53,6 +55,7 @@ class Judged:
     p_value: float | None
     needed: int | None
     verdict: str
+    truncated: tuple[str, ...]
     skipped: tuple[Skip, ...]
     seconds: float
 
@@ -64,7 +67,7 @@ def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, a
         InputError: the queries are not what they should be, `into` holds other judgements, or what is there was drawn in another way.
         Locked: another process judges into the same file. StoreError: the disk refuses.
     """
-    start = time.perf_counter()
+    start, cut = time.perf_counter(), set[str]()
     queries, skipped = read_queries(queries_path)
     folder = _folder(into)
     with durable.lock(folder / "lock"):
@@ -73,20 +76,20 @@ def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, a
             plan = read_plan(folder)
             require_alike(folder, plan, {"seed": settings.seed, "per_question": settings.per_question})
             if fresh := _next(plan, queries, settings):
-                plan = _extended(folder, plan, fresh, settings, collection, progress)
+                plan = _extended(folder, plan, fresh, settings, collection, progress, cut)
             gone = _gone(collection, plan.pairs)
         session = Session(folder, plan.pairs, gone, lambda grades: durable.write_file(into, qrels_bytes(grades)))
         if session.events:
             durable.write_file(into, qrels_bytes(session.grades))  # a kill may have come between the log and the table
         ask(session)
-    return _result(into, folder, plan, session, tuple(skipped), time.perf_counter() - start)
+    left_out = tuple(sorted(cut)), tuple(skipped)
+    return _result(into, folder, plan, session, *left_out, time.perf_counter() - start)
 
 
 def _folder(into: Path) -> Path:
     """The session's folder beside the table, made if it is not there."""
     folder = into.with_name(into.name + KEPT)
-    if into.is_dir() or not into.parent.is_dir():
-        raise InputError(f"Judgements cannot be written to {into}: expected a file, new or of `bicross judge`, in a folder that exists.")
+    durable.writable_target(into, "The table of judgements")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -116,7 +119,13 @@ def _next(plan: Plan, queries: Sequence[Query], settings: JudgeSettings) -> list
 
 
 def _extended(
-    folder: Path, plan: Plan, queries: Sequence[Query], settings: JudgeSettings, collection: OpenCollection, progress: Progress
+    folder: Path,
+    plan: Plan,
+    queries: Sequence[Query],
+    settings: JudgeSettings,
+    collection: OpenCollection,
+    progress: Progress,
+    cut: set[str],
 ) -> Plan:
     """The plan with the pairs of these questions too."""
     reranks = collection.depth(SearchSettings()) > 0
@@ -125,7 +134,7 @@ def _extended(
     ranked = {}
     for stage in stages:
         searching = SearchSettings(k=DEPTH, stage=STAGES[stage])
-        ranked[stage] = asking.ranked(collection, queries, searching, Stopwatch(), progress)
+        ranked[stage] = asking.ranked(collection, queries, searching, Stopwatch(), progress, cut)
     titles = collection.corpus.titles({hit.doc_id for found in ranked.values() for ranking in found.values() for hit in ranking})
     pairs = []
     for query in queries:
@@ -160,14 +169,17 @@ def _gone(collection: OpenCollection, pairs: Sequence[Pair]) -> set[tuple[str, s
     }
 
 
-def _result(into: Path, folder: Path, plan: Plan, session: Session, skipped: tuple[Skip, ...], seconds: float) -> Judged:
+def _result(
+    into: Path, folder: Path, plan: Plan, session: Session, truncated: tuple[str, ...], skipped: tuple[Skip, ...], seconds: float
+) -> Judged:
     grades: Grades = session.grades
     judged = {(query, document): grade for query, row in grades.items() for document, grade in row.items()}
     stages, (left, right) = plan.facts["stages"], plan.facts["compared"]
     estimated = dcg(plan.questions, plan.pairs, judged, stages)
     differences = [row[right] - row[left] for row in estimated.values()]
-    difference = mean_of(differences, (-inf, inf), CONFIDENCE) if differences else None
-    p_value = randomisation_test(differences) if differences else None
+    several = len(estimated) > 1
+    difference = mean_of(differences, (-inf, inf), CONFIDENCE) if several else None
+    p_value = randomisation_test(differences) if several else None
     needed = _needed(differences, difference, p_value)
     return Judged(
         qrels=str(into),
@@ -176,11 +188,12 @@ def _result(into: Path, folder: Path, plan: Plan, session: Session, skipped: tup
         grades={str(grade): sum(given == grade for given in judged.values()) for grade in sorted(set(judged.values()))},
         complete=len(estimated),
         compared=(left, right),
-        stages={stage: mean_of([row[stage] for row in estimated.values()], (0.0, inf), CONFIDENCE) for stage in stages if estimated},
+        stages={stage: mean_of([row[stage] for row in estimated.values()], (0.0, inf), CONFIDENCE) for stage in stages if several},
         difference=difference,
         p_value=p_value,
         needed=needed,
         verdict=_verdict(left, right, difference, p_value, needed),
+        truncated=truncated,
         skipped=skipped,
         seconds=seconds,
     )
@@ -201,7 +214,7 @@ def _needed(differences: Sequence[float], difference: Mean | None, p_value: floa
 def _verdict(left: str, right: str, difference: Mean | None, p_value: float | None, needed: int | None) -> str:
     """One plain sentence or two."""
     if difference is None or p_value is None:
-        return "Nothing can be said yet: no question has all its pairs judged."
+        return "Nothing can be said yet: fewer than two questions have all their pairs judged."
     low, high = difference.confidence
     better, worse = (right, left) if difference.mean > 0 else (left, right)
     said = f"{better} is better than {worse}" if _shown(difference, p_value) else "no difference shown"

@@ -90,7 +90,7 @@ class OpenCollection:
         shown = {query: _probable(ranking, settings.min_probability)[: settings.k] for query, ranking in found.items()}
         with self.view.snapshot():
             titles = self.view.titles({hit.doc_id for ranking in shown.values() for hit in ranking})
-        cut = self._cut()
+        cut = self.cut()
         least = settings.min_probability
         answers = [
             Answer(query.text, shown[query.id], titles, sum(map(_was_read, all_of)), query.text in cut, _highest(all_of), least)
@@ -177,7 +177,7 @@ class OpenCollection:
             scorers["late"] = self._late()
         return {name: scorer for name, scorer in scorers.items() if scorer is not None}
 
-    def _cut(self) -> set[str]:
+    def cut(self) -> set[str]:
         """The questions and passages that were longer than a model since this was asked last."""
         cut: set[str] = set()
         for model in (self.encoder, self.reranker):

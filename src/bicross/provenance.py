@@ -23,7 +23,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 def made_by(
     collection: OpenCollection, settings: SearchSettings, measuring: EvaluateSettings, files: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
-    """As the report and its JSON show it; `files` as `hashed` gives them. The space is that of the vectors that were searched."""
+    """As the report and its JSON show it; `files` as `hashed` gives them. The space is that of the vectors that were searched. The contents
+    are those of now: who asked before looks whether the revision is still the same."""
     status, weights = Collection.open(collection.path).status(), collection.weights
     space = collection.corpus.space
     models: dict[str, Any] = {
@@ -42,6 +43,7 @@ def made_by(
             "documents": status.documents,
             "passages": status.passages,
             "revision": status.seq,
+            "digest": collection.view.digest(),
             "generation": status.generation or "none: every passage was compared",
             "passages outside the generation": status.tail,
             "passage tokens": collection.facts.passage_tokens,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from html import unescape
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def test_a_regression_exits_with_3_and_one_line(
 ) -> None:
     baseline = tmp_path / "baseline.json"
     baseline.write_text(run(*many, "--json").out, "utf-8")
-    same = run(*many, "--against", baseline, "--fail-if", "nDCG@10 drops 0.01")
-    assert same.code == 0 and same.err == "" and "rule 'nDCG@10 drops 0.01' passed: " in same.out
+    same = run(*many, "--against", baseline, "--fail-if", "nDCG@10 drops 0.2")
+    assert same.code == 0 and same.err == "" and "rule 'nDCG@10 drops 0.2' passed: " in same.out
+    small = run(*many, "--against", baseline, "--fail-if", "nDCG@10 drops 0.01")
+    assert small.code == 0 and small.err.endswith("of 300 that did not move it would be excluded (the rule of three).\n")
     monkeypatch.setattr(registry, "load_reranker", lambda name: Shuffler())
     for flags in ((), ("--json",)):
         worse = run(*many, "--against", baseline, "--fail-if", "nDCG@10 drops 0.01", "--fail-if", "RR@10 drops 0.5", *flags)
@@ -61,6 +64,13 @@ def test_what_cannot_be_told_is_a_warning(tmp_path: Path, many: tuple[str | Path
     assert (
         unsure.err.startswith("bicross: 'nDCG@10 drops 0.01' cannot tell: ") and "questions would show one four times in five" in unsure.err
     )
+
+
+def test_a_device_is_never_replaced_by_a_page_or_a_run(tmp_path: Path, many: tuple[str | Path, ...], run: Run) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused(run(*many, "--report", tmp_path / "pipe"), "The report cannot be written to")
+    refused(run(*many, "--run", tmp_path / "pipe"), "A run cannot be written to")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_bad_rules_and_baselines_are_one_line(tmp_path: Path, many: tuple[str | Path, ...], run: Run) -> None:

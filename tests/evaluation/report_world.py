@@ -6,13 +6,14 @@ import random
 
 from bicross.evaluation.baseline import Baseline, against
 from bicross.evaluation.by_slice import by_slice
-from bicross.evaluation.changes import differences
+from bicross.evaluation.compare import differences
 from bicross.evaluation.depths import depth_curve
 from bicross.evaluation.evaluated import Evaluated
+from bicross.evaluation.probabilities import probabilities
 from bicross.evaluation.regression import judge, parse_rule
 from bicross.evaluation.report import report
 from bicross.evaluation.two_stage import two_stage
-from bicross.evaluation.worst import Library, worst_of, worst_question
+from bicross.evaluation.worst import Library, clipped, worst_of, worst_question
 from bicross.records import Hit, Passage, Query, Run, Skip
 from bicross.settings import EvaluateSettings
 
@@ -26,7 +27,7 @@ def language(text: str) -> str:
 
 def hit(doc: str, place: int) -> Hit:
     text = "盗窃罪的量刑标准是什么，应当如何理解？" * 12 if place % 2 else f"{NASTY} and plain words about {doc} " * 6
-    return Hit(doc, float(-place), Passage(doc, doc, 0, len(text), text))
+    return Hit(doc, float(-place), Passage(doc, doc, 0, len(text), text), probability=1 / (place + 1))
 
 
 def evaluated(questions: int = 60, depth: int = 20) -> Evaluated:
@@ -40,7 +41,7 @@ def evaluated(questions: int = 60, depth: int = 20) -> Evaluated:
         recalled[query.id], qrels[query.id] = tuple(hits), {relevant: 1 + number % 3, "d1<b>": number % 2}
         final[query.id] = tuple(rng.sample(hits, len(hits)) if number % 4 == 0 else hits)
     two = two_stage(Run("recalled", recalled), Run("both", final), qrels, depth, 100, SETTINGS)
-    measured = report(Run("both", final), qrels, SETTINGS, Run("recalled", recalled), [0.1, 0.2, 0.4])
+    measured = report(Run("both", final), qrels, SETTINGS, two.ceiling, [0.1, 0.2, 0.4])
     before = {name: {query: min(1.0, value + 0.1) for query, value in by_query.items()} for name, by_query in measured.per_query.items()}
     rules, library = [parse_rule("nDCG@10 drops 0.01")], Library({"d1<b>": NASTY, "d2<b>": "标题"}, {}, language)
     changed = against(Baseline("old<i>.json", before, {}), measured.per_query, {}, SETTINGS)
@@ -65,6 +66,9 @@ def evaluated(questions: int = 60, depth: int = 20) -> Evaluated:
         depths=depth_curve("nDCG@10", values, timed, SETTINGS),
         stage_latency=dict.fromkeys(("encode", "recall", "rerank"), measured.latency),
         timed=3,
+        timed_again=2,
+        probabilities=probabilities(final, qrels, 10, None),
+        texts={query.id: clipped(query.text, language(query.text), 100) for query in queries},
         slices=by_slice(two.outcomes, {f"tag {NASTY}": [query.id for query in queries[:30]], "few": [queries[0].id]}, SETTINGS),
         worst=tuple(
             worst_question(
@@ -73,7 +77,7 @@ def evaluated(questions: int = 60, depth: int = 20) -> Evaluated:
             for place, one in worst_of(two.outcomes)
         ),
         against=changed,
-        checks=judge(rules, changed.changes, {"nDCG@10": differences(before, measured.per_query, "nDCG@10")}, SETTINGS),
+        checks=judge(rules, changed.changes, {"nDCG@10": differences(before["nDCG@10"], measured.per_query["nDCG@10"])}, SETTINGS),
         remarks=(f"A remark {NASTY}",),
         made_by={"collection": f"manual {NASTY}", "date": "2026-01-01", "models": {"encoder": NASTY, "layers": [1, 2]}},
     )

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bicross.errors import InputError
-from bicross.evaluation.changes import changes, differences, holm
-from bicross.evaluation.compare import bootstrap_interval, randomisation_test
+from bicross.evaluation.changes import changes, holm
+from bicross.evaluation.compare import APART, bootstrap_interval, differences, randomisation_test
 from bicross.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings(resamples=500)
@@ -37,8 +37,8 @@ def test_a_change_by_eye() -> None:
     (found,) = changes(before, after, SETTINGS)
     assert (found.measure, found.queries, found.wins, found.losses, found.ties) == ("RR", 40, 30, 4, 6)
     assert (found.before, found.after) == (0.5, pytest.approx(0.85)) and found.difference == pytest.approx(0.35)
-    moved = differences(before, after, "RR")
-    assert found.confidence == bootstrap_interval(moved, 0.95, 500, 0) and found.p_value == randomisation_test(moved)
+    moved = differences(before["RR"], after["RR"])
+    assert found.confidence == bootstrap_interval(moved, 0.95, 500, 0, APART) and found.p_value == randomisation_test(moved)
     assert found.adjusted == found.p_value and found.shown == "better"
     (back,) = changes(after, before, SETTINGS)
     assert back.shown == "worse" and back.difference == -found.difference
@@ -58,5 +58,6 @@ def test_several_measures_are_corrected_and_those_that_cannot_differ_are_no_hypo
 def test_only_what_both_have_is_compared_and_rounding_is_no_difference() -> None:
     found = changes({"a": values(0.1, 0.2), "b": values(1.0)}, {"a": values(0.1 + 1e-15)}, SETTINGS)
     assert [(one.measure, one.queries, one.ties) for one in found] == [("a", 1, 1)]
+    assert found[0].confidence == (-1, 1), "one question that did not move proves nothing"
     with pytest.raises(InputError):
         changes({"a": {}}, {"a": {}}, SETTINGS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bicross.errors import InputError
 from bicross.evaluation import compare as module
-from bicross.evaluation.compare import bootstrap_interval, compare, randomisation_test
+from bicross.evaluation.compare import APART, bootstrap_interval, compare, randomisation_test, unseen
 from bicross.records import Hit, Run
 
 
@@ -29,7 +29,8 @@ def qrels_of(queries: int) -> dict[str, dict[str, int]]:
 def test_a_run_against_itself_shows_nothing() -> None:
     run = run_with_ranks([1, 2, 3, 4] * 10)
     found = compare(run, run, qrels_of(40), "RR@10")
-    assert (found.difference, found.p_value, found.confidence) == (0, 1, (0, 0))
+    assert (found.difference, found.p_value) == (0, 1)
+    assert found.confidence == pytest.approx((-0.075, 0.075), abs=1e-3), "the rule of three: 3 in 40"
     assert (found.wins, found.losses, found.ties) == (0, 0, 40)
     assert found.verdict.startswith("no difference shown")
 
@@ -84,7 +85,17 @@ def test_few_questions_are_called_few() -> None:
 
 def test_one_query_is_enough_to_run() -> None:
     found = compare(run_with_ranks([2]), run_with_ranks([1]), qrels_of(1), "RR@10")
-    assert found.p_value == 1 and found.confidence == (0.5, 0.5) and found.verdict.startswith("no difference shown")
+    assert found.p_value == 1 and found.confidence == (-1, 1) and found.verdict.startswith("no difference shown")
+
+
+@pytest.mark.parametrize(("value", "count"), [(0.5, 1), (0.0, 1), (0.3, 3), (0.0, 30), (1.0, 30), (-0.2, 300)])
+def test_values_that_are_all_alike_are_no_certainty(value: float, count: int) -> None:
+    low, high = bootstrap_interval([value] * count, bounds=APART)
+    share = unseen(count)
+    assert share == pytest.approx(min(1, 3 / count), abs=0.002)
+    assert (low, high) == pytest.approx((value - share * (value + 1), value + share * (1 - value)))
+    assert -1 <= low < high or value == 1
+    assert bootstrap_interval([value] * count) == (value, value), "without bounds there is nothing to go by"
 
 
 def test_unknown_measure_and_empty_qrels_are_errors() -> None:

@@ -232,7 +232,7 @@ def test_few_questions_are_warned_of() -> None:
     )
     assert needed > 30 and not found.promoted
     assert decided([2] * 99, [1] * 99, {}).warnings == (
-        "So few judged questions (99) can hardly prove a gain: the 95% interval is 0.0000 wide.",
+        "So few judged questions (99) can hardly prove a gain: the 95% interval is 0.0605 wide.",
     )
     assert decided([2] * 100, [1] * 100, {}).warnings == ()
     assert not decided([2], [1], {}).promoted

@@ -10,7 +10,7 @@ import pytest
 import pytrec_eval
 
 from bicross.errors import InputError
-from bicross.evaluation.metrics import ceiling, means, per_query
+from bicross.evaluation.metrics import best_orders, means, per_query
 from bicross.records import Hit, Run
 
 TREC = {"nDCG@10": "ndcg_cut_10", "AP": "map", "R@100": "recall_100", "P@5": "P_5", "RR": "recip_rank", "Rprec": "Rprec"}
@@ -64,7 +64,7 @@ def test_the_order_is_the_runs_own_even_where_scores_are_equal(docs: str, ndcg: 
 
 def test_a_query_that_the_run_misses_is_zero_and_one_without_qrels_is_no_part_of_the_mean() -> None:
     qrels = {"q": {"a": 1}, "missing": {"a": 1}, "empty": {"a": 1}, "unjudged": {}}
-    names = ["nDCG@10", "RR@10", "AP", "Judged@10", "Accuracy"]
+    names = ["nDCG@10", "RR@10", "AP", "Judged@10"]
     values = per_query(names, qrels, run_of(q="ab", empty="", extra="a"))
     assert all(list(by_query) == list(qrels) for by_query in values.values())
     assert means(values)["nDCG@10"] == 1 / 4
@@ -105,6 +105,8 @@ def test_ids_that_are_no_words_do_no_harm() -> None:
         "ERR@10",
         "alpha_nDCG@10",
         "NumQ",
+        "Accuracy",
+        "Accuracy@10",
         "",
         "\x00",
     ],
@@ -121,20 +123,28 @@ def test_no_qrels_and_mad_grades_are_errors() -> None:
         per_query(["AP"], {"q": {"a": 2**40}}, run_of(q="a"))
 
 
-def test_the_ceiling_puts_the_candidates_in_the_order_of_their_grades() -> None:
+def test_the_best_order_is_that_of_the_grades() -> None:
     qrels = {"q": {"a": 1, "b": 3, "missed": 2, "worse": -1}, "gone": {"a": 1}}
-    run = run_of(q=["worse", "x", "a", "b"])
-    best = run_of(q=["b", "a", "x", "worse"])
-    names = ["nDCG@10", "RR@10", "R@100", "AP"]
-    assert ceiling(names, qrels, run) == means(per_query(names, qrels, best))
-    assert ceiling(names, qrels, run)["R@100"] == pytest.approx((2 / 3) / 2)
+    best = best_orders(qrels, run_of(q=["worse", "x", "a", "b"]))
+    assert [hit.doc_id for hit in best.rankings["q"]] == ["b", "a", "worse", "x"] and best.rankings["gone"] == ()
+    assert means(per_query(["R@100"], qrels, best))["R@100"] == pytest.approx((2 / 3) / 2)
+
+
+def test_gains_of_one_measure_do_not_reach_another() -> None:
+    qrels, run = {"q": {"a": 1, "b": 2, "c": 3}}, run_of(q="abc")
+    names = ["nDCG@10", "nDCG(gains={1:1,2:10,3:100})@10", "nDCG(gains={1:1,2:1,3:1})@10", "AP", "P@1"]
+    together = per_query(names, qrels, run)
+    for order in (names, names[::-1], names[1:] + names[:1]):
+        assert per_query(order, qrels, run) == together
+    assert together == {name: per_query([name], qrels, run)[name] for name in names}
+    assert len({together[name]["q"] for name in names[:3]}) == 3 and together["P@1"]["q"] == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_order_of_the_candidates_beats_the_ceiling(seed: int) -> None:
+def test_no_order_of_the_candidates_beats_the_best(seed: int) -> None:
     qrels, run = world(seed)
     names = ["nDCG@10", "RR@10", "AP", "P@5"]
-    top = ceiling(names, qrels, run)
+    top = means(per_query(names, qrels, best_orders(qrels, run)))
     rng = random.Random(seed)
     for _ in range(20):
         shuffled = Run("other", {query: tuple(rng.sample(hits, len(hits))) for query, hits in run.rankings.items()})

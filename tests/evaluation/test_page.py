@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
+from html import escape
 from html.parser import HTMLParser
 
 from bicross.evaluation.page import in_words, page
-from bicross.evaluation.two_stage import KINDS
+from bicross.evaluation.two_stage import KINDS, UNREAD
 from tests.evaluation.report_world import NASTY, evaluated
 
 VOID = {"meta"}
@@ -74,7 +75,7 @@ def test_chinese_text_says_that_it_is_chinese() -> None:
 def test_all_parts_are_there() -> None:
     found = evaluated()
     seen = Read(page(found))
-    for part in ("measures", "stages", "baseline", "depth", "time", "slices", "worst", "made", "reading"):
+    for part in ("measures", "stages", "baseline", "depth", "time", "slices", "probabilities", "worst", "questions", "made", "reading"):
         assert part in seen.of("id")
     assert found.two_stage is not None and found.two_stage.verdict in seen.data
     assert found.depths is not None and found.depths.sentence in seen.data
@@ -89,9 +90,19 @@ def test_all_parts_are_there() -> None:
 def test_a_search_without_reranking_and_one_that_lacks_nothing_have_pages_too() -> None:
     fused = evaluated(depth=0)
     text = Read(page(fused)).data
-    assert "Nothing was reranked" in text and "no reranking" in text and "Reranked" not in text
+    assert "Nothing was reranked" in text and "no reranking" in text and "Reranked" not in text and "at depth" not in text
     bare = replace(
-        fused, two_stage=None, depths=None, worst=(), slices=(), against=None, checks=(), latency={}, stage_latency={}, remarks=()
+        fused,
+        two_stage=None,
+        depths=None,
+        worst=(),
+        slices=(),
+        probabilities=None,
+        against=None,
+        checks=(),
+        latency={},
+        stage_latency={},
+        remarks=(),
     )
     seen = Read(page(bare))
     assert "No question lacks anything" in seen.data and "baseline" not in seen.of("id")
@@ -106,7 +117,55 @@ def test_the_same_facts_are_json() -> None:
 def test_the_words_count_questions() -> None:
     lines = in_words(evaluated())
     assert re.fullmatch(
-        r"\d+ of 60 questions have a relevant document among the first 10 hits; \d+ are answered as well as can be\.", lines[0]
+        r"\d+ of 53 questions have a relevant document among the first 10 hits; \d+ are answered as well as can be\.", lines[0]
     )
-    assert re.match(r"Recall found \d+ of \d+ relevant documents; for \d+ questions what it missed costs something\.", lines[1])
-    assert lines[2].startswith("Reranking harms: ") and any(line.startswith("Against old<i>.json, on 60 questions") for line in lines)
+    found = re.fullmatch(
+        r"Recall found (\d+) of \d+ relevant documents in its first 100 hits, (\d+) of them among the 20 that were read again; for \d+ "
+        r"questions what it missed costs something\.",
+        lines[1],
+    )
+    assert found and found[1] == found[2]
+    assert lines[2] == "7 more questions have no document that is judged relevant."
+    assert lines[3].startswith("Reranking harms: ") and any(line.startswith("Against old<i>.json, on 60 questions") for line in lines)
+
+
+def test_every_question_has_a_row_with_its_kind_and_values() -> None:
+    found = evaluated()
+    text = page(found)
+    part = text[text.index('id="questions"') : text.index('id="made"')]
+    assert found.two_stage is not None and part.count("<tr>") == 61 and part.count("<details>") == 1
+    one = found.two_stage.outcomes[7]
+    cells = "".join(f'<td class="n">{value:.2f}</td>' for value in (one.recalled, one.final, one.best))
+    assert f"<small>{escape(one.query_id)}</small></td><td>{escape(one.kind)}</td>{cells}</tr>" in part
+
+
+def test_what_was_found_and_not_read_is_told_apart() -> None:
+    found = evaluated(depth=3)
+    assert found.two_stage is not None and found.two_stage.kinds[UNREAD] > 5
+    seen = Read(page(found)).data
+    assert "found, not read (a greater depth could get it): 0." in seen and "best possible at depth 3" in seen
+    assert f"Found, not read ({min(5, found.two_stage.kinds[UNREAD])} of {found.two_stage.kinds[UNREAD]})" in seen
+    assert "found, not read (" not in Read(page(evaluated())).data, "what is nothing is not listed"
+
+
+def test_long_questions_are_clipped_above_and_whole_below() -> None:
+    found = evaluated()
+    long = tuple(replace(one, text="weary " * 500 + str(one.place)) for one in found.worst)
+    text = page(replace(found, worst=long))
+    assert "weary " * 30 not in text[: text.index("<nav>")] and "weary " * 499 in text
+
+
+def test_probabilities_have_their_section() -> None:
+    found = evaluated()
+    assert found.probabilities is not None
+    seen = Read(page(found))
+    assert f"Expected calibration error {found.probabilities.reliability.error:.4f} (95% interval " in seen.data
+    assert "Of 600 hits, the first 10 of each of 60 questions" in seen.data and "reliability diagram" in seen.of("aria-label")
+    assert "It is not known to which questions the calibration was fitted." in seen.data and "hits were not judged" in seen.data
+    known = Read(page(replace(found, probabilities=replace(found.probabilities, fitted=12)))).data
+    assert "12 questions are left out, because the calibration was fitted to them." in known and "is not known" not in known
+
+
+def test_questions_that_were_timed_twice_are_told() -> None:
+    assert "2 of the searches timed, over all depths, asked one again" in Read(page(evaluated())).data
+    assert "asked one again" not in Read(page(replace(evaluated(), timed_again=0))).data

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bicross.errors import InputError
-from bicross.evaluation.changes import changes, differences
+from bicross.evaluation.changes import changes
+from bicross.evaluation.compare import differences
 from bicross.evaluation.gate import needed_queries
 from bicross.evaluation.regression import Check, Rule, judge, parse_rule
 from bicross.settings import EvaluateSettings
@@ -19,7 +20,7 @@ def checked(moved: list[float], *rules: str, settings: EvaluateSettings = SETTIN
     parsed = [parse_rule(rule) for rule in rules]
     before = {rule.measure: {f"q{number}": 0.5 for number in range(len(moved))} for rule in parsed}
     after = {rule.measure: {f"q{number}": 0.5 + value for number, value in enumerate(moved)} for rule in parsed}
-    by_question = {rule.measure: differences(before, after, rule.measure) for rule in parsed}
+    by_question = {rule.measure: differences(before[rule.measure], after[rule.measure]) for rule in parsed}
     return judge(parsed, changes(before, after, settings), by_question, settings)
 
 
@@ -58,10 +59,18 @@ def test_a_planted_fall_fails() -> None:
 
 
 def test_a_fall_that_is_allowed_passes_where_more_is_excluded() -> None:
-    (found,) = checked([-0.01] * 50, "nDCG@10 drops 0.02")
+    (found,) = checked([-0.01, -0.005] * 25, "nDCG@10 drops 0.02")
     assert found.state == "passed" and found.reason.endswith("a fall by more than 0.02 is excluded")
-    assert [one.state for one in checked([0.0] * 50, "nDCG@10 drops 0.01")] == ["passed"]
+    assert [one.state for one in checked([0.0] * 300, "nDCG@10 drops 0.01")] == ["passed"]
     assert [one.state for one in checked([0.1] * 50, "nDCG@10 drops 0.01")] == ["passed"]
+
+
+@pytest.mark.parametrize("count", [2, 50, 299])
+def test_that_none_of_few_questions_moved_excludes_no_small_fall(count: int) -> None:
+    (found,) = checked([0.0] * count, "nDCG@10 drops 0.01")
+    assert (found.state, found.needed) == ("cannot tell", 300) and found.confidence[0] < -0.01
+    assert found.reason.endswith("all questions moved alike, and of 300 that did not move it would be excluded (the rule of three)")
+    assert [one.state for one in checked([0.0] * count, "nDCG@10 drops 0.5")] == (["cannot tell"] if count == 2 else ["passed"])
 
 
 @pytest.mark.parametrize("shift", [-0.05, 0.0, 0.005])

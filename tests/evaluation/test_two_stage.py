@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bicross.evaluation.metrics import ceiling, means, per_query
-from bicross.evaluation.two_stage import BOTH, FINE, KINDS, LOST, LOW, MISSED, TwoStage, two_stage
+from bicross.evaluation.metrics import best_orders, means, per_query
+from bicross.evaluation.two_stage import BOTH, FINE, KINDS, LOST, LOW, MISSED, NONE, UNREAD, TwoStage, looked, two_stage
 from bicross.records import Hit, Qrels, Ranking, Run
 from bicross.settings import EvaluateSettings
 
@@ -51,7 +51,7 @@ def test_each_question_is_of_the_kind_that_can_be_seen() -> None:
         "gained": FINE,
         "both": BOTH,
     }
-    assert found.kinds == {MISSED: 1, LOST: 1, BOTH: 1, LOW: 1, FINE: 2} and tuple(found.kinds) == KINDS
+    assert found.kinds == {MISSED: 1, LOST: 1, BOTH: 1, UNREAD: 0, LOW: 1, NONE: 0, FINE: 2} and tuple(found.kinds) == KINDS
     lost = next(one for one in found.outcomes if one.query_id == "lost")
     assert (lost.recalled, lost.final, lost.best, lost.ideal) == (1, pytest.approx(1 / 3), 1, 1)
     both = next(one for one in found.outcomes if one.query_id == "both")
@@ -66,7 +66,8 @@ def test_the_means_are_those_of_the_measures_and_of_the_ceiling() -> None:
     names = list(SETTINGS.measures)
     assert found.means["recalled"] == means(per_query(names, qrels, recalled))["RR@10"]
     assert found.means["final"] == means(per_query(names, qrels, final))["RR@10"]
-    assert found.means["best"] == ceiling(names, qrels, recalled)["RR@10"] and found.means["ideal"] == 1
+    assert found.ceiling == means(per_query(names, qrels, best_orders(qrels, recalled)))
+    assert found.means["best"] == found.means["reach"] == found.ceiling["RR@10"] and found.means["ideal"] == 1
     assert [change.measure for change in found.changes] == names
     assert (found.changes[1].wins, found.changes[1].losses, found.changes[1].adjusted) == (0, 0, 1)
 
@@ -110,7 +111,8 @@ def test_questions_that_found_nothing_and_questions_without_an_answer() -> None:
     qrels: Qrels = {"empty": {"a": 1}, "gone": {"a": 1}, "unanswerable": {"x": 0}}
     found = apart(run_of("r", empty="", unanswerable="x"), run_of("f", empty="", unanswerable="x"), qrels)
     kinds = {one.query_id: (one.kind, one.ideal) for one in found.outcomes}
-    assert kinds == {"empty": (MISSED, 1), "gone": (MISSED, 1), "unanswerable": (FINE, 0)}
+    assert kinds == {"empty": (MISSED, 1), "gone": (MISSED, 1), "unanswerable": (NONE, 0)}
+    assert found.kinds[NONE] == 1 and found.kinds[FINE] == 0
 
 
 @given(st.lists(st.permutations("abcdef"), min_size=2, max_size=6), st.data())
@@ -121,5 +123,68 @@ def test_no_final_order_passes_the_best_and_none_the_ideal(orders: list[list[str
     final = run_of("f", **{f"q{number}": "".join(data.draw(st.permutations(order))) for number, order in enumerate(orders)})
     settings = EvaluateSettings(measures=("nDCG@10",), resamples=100)
     for one in apart(recalled, final, qrels, settings).outcomes:
-        assert one.recalled <= one.best <= one.ideal <= 1 + 1e-12 and one.final <= one.best
-        assert one.found <= one.relevant
+        assert max(one.recalled, one.final) <= one.reach <= one.best <= one.ideal <= 1 + 1e-12
+        assert one.read <= one.found <= one.relevant
+
+
+def deep(place: int, size: int = 300) -> list[str]:
+    """Recall with the one relevant document at a place, from 1."""
+    return [f"x{at}" if at != place else "a" for at in range(1, size + 1)]
+
+
+def test_what_is_found_and_not_read_is_no_fault_of_the_reranker() -> None:
+    orders = {"read": deep(5), "unread": deep(50), "missed": deep(150), "none": deep(400)}
+    qrels = {query: {"a": 1} for query in orders}
+    run = run_of("r", **orders)
+    found = two_stage(run, run, qrels, 20, 10, EvaluateSettings(measures=("RR@10",), resamples=100))
+    assert {one.query_id: (one.kind, one.found, one.read) for one in found.outcomes} == {
+        "read": (LOW, 1, 1),
+        "unread": (UNREAD, 1, 0),
+        "missed": (MISSED, 0, 0),
+        "none": (MISSED, 0, 0),
+    }
+    assert (found.means["reach"], found.means["best"], found.means["ideal"]) == (1 / 4, 2 / 4, 1)
+    assert (found.relevant, found.found, found.read, found.looked) == (4, 2, 1, 100)
+
+
+def test_the_greater_loss_names_the_kind_where_both_lack() -> None:
+    """Two relevant documents, one read and low, one not read."""
+    qrels = {"order": {"a": 3, "b": 1}, "depth": {"a": 1, "b": 3}}
+    orders = {query: ["x1", "x2", "x3", "x4", "a", *(f"y{at}" for at in range(20)), "b"] for query in qrels}
+    run = run_of("r", **orders)
+    found = two_stage(run, run, qrels, 10, 10, EvaluateSettings(measures=("nDCG@10",), resamples=100))
+    assert {one.query_id: one.kind for one in found.outcomes} == {"order": LOW, "depth": UNREAD}
+
+
+@pytest.mark.parametrize("measure", ["nDCG@10", "RR@10", "R@50"])
+def test_how_many_hits_are_shown_changes_neither_kinds_nor_ceiling(measure: str) -> None:
+    rng = random.Random(5)
+    orders = {f"q{number}": deep(rng.choice([1, 3, 8, 15, 30, 70, 120, 250, 400])) for number in range(40)}
+    qrels = {query: {"a": 1} for query in orders}
+    recalled = run_of("r", **orders)
+    final = run_of("f", **{query: [*rng.sample(order[:20], 20), *order[20:]] for query, order in orders.items()})
+    settings = EvaluateSettings(measures=(measure, "AP"), resamples=100)
+    few, some, many = (two_stage(recalled, final, qrels, 20, k, settings) for k in (50, 100, 300))
+    assert few.kinds == some.kinds == many.kinds and few.means == some.means == many.means and few.outcomes == many.outcomes
+    assert few.ceiling[measure] == some.ceiling[measure] == many.ceiling[measure] and few.looked == many.looked == 100
+
+
+def test_a_measure_without_a_cutoff_is_cut_where_the_hits_end() -> None:
+    """Three relevant documents, and two hits that are shown: neither what was found nor the ideal can have more."""
+    qrels = {"q": {"a": 1, "b": 1, "c": 1}}
+    run = run_of("r", q=["a", "b", "c"])
+    found = two_stage(run, run, qrels, 3, 2, EvaluateSettings(measures=("AP",), resamples=100))
+    (one,) = found.outcomes
+    assert one.final == one.reach == one.best == one.ideal == pytest.approx(2 / 3) and one.kind == FINE
+    assert found.ceiling["AP"] == pytest.approx(2 / 3)
+
+
+def test_how_far_down_is_looked() -> None:
+    assert [looked("nDCG@10", depth, k) for depth, k in ((0, 10), (20, 1000), (200, 10))] == [100, 100, 200]
+    assert looked("R@500", 20, 500) == 500 and looked("AP", 20, 10) == 100 and looked("AP", 20, 300) == 300
+
+
+def test_a_relevance_level_that_no_document_reaches_is_nothing_judged_relevant() -> None:
+    run = run_of("r", q="ab")
+    found = two_stage(run, run, {"q": {"a": 1}}, 2, 10, EvaluateSettings(measures=("P(rel=2)@5",), resamples=100))
+    assert found.outcomes[0].kind == NONE

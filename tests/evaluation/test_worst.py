@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bicross.evaluation.two_stage import BOTH, FINE, LOST, LOW, MISSED, Outcome
+from bicross.evaluation.two_stage import BOTH, FINE, LOST, LOW, MISSED, NONE, UNREAD, Outcome
 from bicross.evaluation.worst import CHARACTERS, EACH, Library, clipped, missing_ids, worst_of, worst_question
 from bicross.records import Hit, Passage, Query, Ranking
 
 
-def outcome(query: str, kind: str, recalled: float, final: float, best: float, ideal: float = 1.0) -> Outcome:
-    return Outcome(query, kind, 1, 1, recalled, final, best, ideal)
+def outcome(query: str, kind: str, recalled: float, final: float, best: float, ideal: float = 1.0, reach: float | None = None) -> Outcome:
+    return Outcome(query, kind, 1, 1, 1, recalled, final, best if reach is None else reach, best, ideal)
 
 
 def hits(*documents: str) -> Ranking:
@@ -26,8 +26,10 @@ def test_the_worst_lack_most_and_those_that_the_reranker_harmed_come_first() -> 
         outcome("lost", LOST, 1.0, 0.0, 1.0),
         outcome("fine", FINE, 0.2, 1.0, 1.0),
         outcome("low", LOW, 0.5, 0.5, 1.0),
+        outcome("unread", UNREAD, 0.6, 0.6, 1.0, reach=0.6),
+        outcome("unanswerable", NONE, 0.0, 0.0, 0.0, 0.0),
     ]
-    assert [(place, one.query_id) for place, one in worst_of(outcomes)] == [(2, "a"), (3, "b"), (1, "lost"), (4, "low")]
+    assert [(place, one.query_id) for place, one in worst_of(outcomes)] == [(2, "a"), (3, "b"), (1, "lost"), (5, "unread"), (4, "low")]
     assert worst_of([outcomes[3]]) == []
 
 
@@ -67,3 +69,4 @@ def test_missing_documents_come_by_grade() -> None:
 def test_texts_are_clipped_to_about_as_much_in_either_language() -> None:
     assert clipped("x" * CHARACTERS, "en") == "x" * CHARACTERS and clipped("x" * (CHARACTERS + 1), "en").endswith("x …")
     assert clipped("中" * 200, "zh") == "中" * (CHARACTERS // 2) + " …"
+    assert clipped("x" * 30, "en", 20) == "x" * 20 + " …" and clipped("中" * 30, "zh", 20) == "中" * 10 + " …"

@@ -11,6 +11,7 @@ import pytest
 from bicross import pipeline
 from bicross.collection.store import Collection
 from bicross.errors import InputError
+from bicross.models.hashed import HashedEncoder
 from bicross.settings import CheckSettings
 from tests.pipeline.world import SETTINGS, TOPICS, row, write
 
@@ -69,3 +70,15 @@ def test_bad_questions_are_normal(made: Path, tmp_path: Path) -> None:
     found = pipeline.check(made, write(tmp_path / "strange.jsonl", strange))
     assert found.asked == 3 and [skip.id for skip in found.skipped] == ["a"]
     json.dumps(asdict(found), allow_nan=False)
+
+
+def test_questions_that_a_model_does_not_read_whole_are_named(made: Path, tmp_path: Path) -> None:
+    long = " ".join(["printer"] * (HashedEncoder().content_tokens + 1))
+    found = pipeline.check(made, write(tmp_path / "q.jsonl", [*QUESTIONS[:2], {"_id": "long", "text": long}]))
+    assert found.truncated == ("long",)
+
+
+def test_one_question_has_intervals_that_promise_nothing(made: Path, tmp_path: Path) -> None:
+    found = pipeline.check(made, write(tmp_path / "q.jsonl", QUESTIONS[:1]))
+    assert {row.overlap.confidence for row in found.stages} == {(0, 1)}
+    assert found.reranker is not None and found.reranker.places.confidence == (0, 20)

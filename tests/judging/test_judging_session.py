@@ -169,8 +169,11 @@ def test_skipped_pairs_leave_their_question_out(made: Path, queries: Path, into:
 def test_a_verdict_needs_questions_and_a_difference(made: Path, queries: Path, into: Path) -> None:
     settings = JudgeSettings(pairs=64, per_question=4)
     nothing = pipeline.judge(made, queries, into, settings, answering(0))
-    assert nothing.verdict == "Nothing can be said yet: no question has all its pairs judged." and nothing.difference is None
+    assert nothing.verdict == "Nothing can be said yet: fewer than two questions have all their pairs judged."
+    assert nothing.difference is None and nothing.stages == {}
     assert not into.exists()
+    one = pipeline.judge(made, queries, into, settings, answering(4))
+    assert (one.complete, one.difference, one.p_value, one.stages) == (1, None, None, {}), "one question does not say how others vary"
 
     def for_recall(pair: Pair) -> int:
         return 3 if pair.ranks.get("fused", 11) < pair.ranks.get("reranked", 11) else 0

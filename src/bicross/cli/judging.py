@@ -96,7 +96,7 @@ def _ask_on_page(session: Session, port: int) -> None:
 
 def checked(found: Checked) -> Iterable[str]:
     """What `check` found, and beside each number what it says."""
-    from bicross.cli.show import skips, time_of
+    from bicross.cli.show import skips, time_of, truncated
 
     yield f"{found.asked} of {found.questions} questions asked; each number is a mean over questions, with its 95 % interval"
     yield "\nHow alike the stages rank"
@@ -126,12 +126,13 @@ def checked(found: Checked) -> Iterable[str]:
         yield "\nThe near-duplicates that share least"
     yield from _named(found.near_duplicates)
     yield time_of(found.seconds)
+    yield from truncated(found.truncated)
     yield from skips(found.skipped)
 
 
 def judged(found: Judged) -> Iterable[str]:
     """What was judged, and what that proves."""
-    from bicross.cli.show import skips
+    from bicross.cli.show import skips, truncated
 
     counts = found.counts
     grades = ", ".join(f"{count} of grade {grade}" for grade, count in found.grades.items())
@@ -146,6 +147,7 @@ def judged(found: Judged) -> Iterable[str]:
     if counts["left"]:
         yield f"{counts['left']} pairs are left; run the same command to go on"
     yield f"judgements in {found.qrels}, the session in {found.session}"
+    yield from truncated(found.truncated)
     yield from skips(found.skipped)
 
 

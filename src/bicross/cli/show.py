@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from bicross.cli.plain import printable
 from bicross.collection.check import Findings, Job, Status
 from bicross.evaluation.changes import said
+from bicross.evaluation.latency import STAGES
 from bicross.records import Hit, Skip
 from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
 WIDTH = 200  # characters of a passage that are shown
-STAGES = ("encode", "recall", "rerank")  # in the order that they run
 WORST, WORST_WIDTH = 3, 80  # questions, and characters of each
 
 
@@ -108,7 +108,7 @@ def _stages_apart(found: Evaluated) -> Iterable[str]:
     """What reranking did, the depth that the data support, and the questions that lack most."""
     if found.two_stage is not None:
         yield found.two_stage.verdict
-        yield "questions: " + ", ".join(f"{count} {kind}" for kind, count in found.two_stage.kinds.items() if count)
+        yield "questions: " + "; ".join(f"{count} {kind}" for kind, count in found.two_stage.kinds.items() if count)
     if found.depths is not None and found.depth:
         yield found.depths.sentence
     for one in sorted(found.worst, key=lambda one: one.place)[:WORST]:
@@ -230,6 +230,13 @@ def skips(skipped: tuple[Skip, ...], what: str = "skipped") -> Iterable[str]:
         yield from (f"  {skip.id}: {skip.reason}" for skip in skipped[:NAMED])
         if len(skipped) > NAMED:
             yield f"  … and {len(skipped) - NAMED} more (--json names all)"
+
+
+def truncated(queries: tuple[str, ...]) -> Iterable[str]:
+    """How many questions a model did not read whole, or not with all of a passage, and the first of them."""
+    if queries:
+        named = ", ".join(queries[:NAMED]) + (", …" if len(queries) > NAMED else "")
+        yield f"{len(queries)} questions, or passages read beside them, were longer than a model, which did not read their ends: {named}"
 
 
 def _plain(result: Any) -> Any:

@@ -10,9 +10,7 @@ read in that order, and written so that trec_eval gives it the order that it has
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,22 +73,6 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
 
 
-def check_run_path(path: Path) -> None:
-    """Whether `write_run` can write here; to be asked before the work that makes the run.
-
-    Raises:
-        InputError: its folder does not exist or cannot be written to, or what stands there is no regular file.
-    """
-    target = _target(path)
-    advice = "Name a file in a folder that exists and can be written to."
-    if target.is_dir():
-        raise InputError(f"A run cannot be written to {path}: it is a folder. {advice}")
-    if not target.parent.is_dir():
-        raise InputError(f"A run cannot be written to {path}: the folder {target.parent} does not exist. {advice}")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(f"A run cannot be written to {path}: the folder {target.parent} cannot be written to. {advice}")
-
-
 def write_run(path: Path, run: Run) -> None:
     """Write a run in the order of its rankings, in which it reads back. A query without hits has no line in the format.
 
@@ -98,10 +80,10 @@ def write_run(path: Path, run: Run) -> None:
     lower.
 
     Raises:
-        InputError: an id or the run's name is empty, a score is none of single precision, or the path is refused as `check_run_path` says.
+        InputError: an id or the run's name is empty, a score is none of single precision, or `durable.writable_target` refuses the path.
         StoreError: the file cannot be written.
     """
-    check_run_path(path)
+    target = durable.writable_target(path, "A run")
     lines = []
     name = _word(run.name, "run")
     for query_id, ranking in run.rankings.items():
@@ -117,7 +99,7 @@ def write_run(path: Path, run: Run) -> None:
                 score = float(np.nextafter(before, np.float32(-np.inf)))
             before = np.float32(score)
             lines.append(f"{query} Q0 {_word(hit.doc_id, 'document')} {rank} {score!r} {name}\n")
-    durable.write_file(_target(path), "".join(lines).encode())
+    durable.write_file(target, "".join(lines).encode())
 
 
 def _as_trec_eval(hits: Iterable[Hit]) -> Ranking:
@@ -143,17 +125,3 @@ def _word(name: str, what: str) -> str:
 
 def _unescaped(word: str) -> str:
     return _ESCAPED.sub(lambda found: unquote(found[0]), word)
-
-
-def _target(path: Path) -> Path:
-    """The file that a path stands for, links followed: a rename would put the file in the link's place."""
-    target = Path(os.path.realpath(path))
-    try:
-        mode = target.stat().st_mode
-    except FileNotFoundError:
-        return target
-    except OSError as error:
-        raise InputError(f"A run cannot be written to {path}: {error.strerror}. Name another file.") from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a device, such as /dev/null, would be replaced by a file
-        raise InputError(f"A run cannot be written to {path}: it is no regular file. Name another file.")
-    return target

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import inf
 
 import numpy as np
 
@@ -68,7 +67,7 @@ def movement(reranked: Rankings, depth: int) -> Movement | None:
     return Movement(
         depth,
         entered=mean_of([float(np.mean([rank > TOP for rank in row])) for row in ranks]),
-        places=mean_of([float(np.mean([abs(rank - place) for place, rank in enumerate(row, start=1)])) for row in ranks], (0.0, inf)),
+        places=mean_of([float(np.mean([abs(rank - place) for place, rank in enumerate(row, start=1)])) for row in ranks], (0.0, depth)),
         first_from={"p50": float(middle), "p95": float(high), "max": max(row[0] for row in ranks)},
         edge=mean_of([float(row[0] > EDGE * depth) for row in ranks]),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bicross.errors import InputError
@@ -14,15 +14,26 @@ from bicross.evaluation.metrics import Values
 from bicross.settings import EvaluateSettings
 
 _SHAPE = "what `bicross evaluate --json > FILE` wrote, or a TREC run"
+_ALIKE = {
+    ("files", "queries", "sha256"): "queries",
+    ("files", "qrels", "sha256"): "qrels",
+    ("contents", "digest"): "documents",
+    ("contents", "passage tokens"): "tokens a passage",
+    ("search", "k"): "hits a question (-k)",
+    ("measuring", "confidence"): "confidence",
+}
+"""What of `made_by` should be the same in both, and what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Values of an earlier search by measure and question. `files` is the sha256 of its queries and qrels, where that is known."""
+    """Values of an earlier search by measure and question. `made_by` is what they were made with, as far as that is known; `missing` counts
+    the questions that it has nothing for, which are 0 in it."""
 
     name: str
     values: Values
-    files: Mapping[str, str]
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +67,12 @@ def parse_baseline(name: str, text: str) -> Baseline:
     for measure, by_query in values.items():
         if not isinstance(by_query, dict) or not all(map(_is_number, by_query.values())):
             raise InputError(f"{name} has under per_query {measure!r} what is no number for each question; expected {_SHAPE}.")
-    return Baseline(name, values, _hashes(found))
+    made_by = found.get("made_by")
+    return Baseline(name, values, made_by if isinstance(made_by, dict) else {})
 
 
-def against(baseline: Baseline, values: Values, files: Mapping[str, str], settings: EvaluateSettings) -> Against:
-    """What changed from the baseline to `values`, over the questions that both have, in the measures that both have.
+def against(baseline: Baseline, values: Values, made_by: Mapping[str, Any], settings: EvaluateSettings) -> Against:
+    """What changed from the baseline to `values`, made by `made_by`, over the questions that both have, in the measures that both have.
 
     Raises:
         InputError: there is no such question, or no such measure.
@@ -86,18 +98,29 @@ def against(baseline: Baseline, values: Values, files: Mapping[str, str], settin
         changes=changes(before, after, settings),
         only_here=only_here,
         only_there=only_there,
-        remarks=tuple(_remarks(baseline, values, files, only_here, only_there)),
+        remarks=(*_differing(baseline, made_by), *_remarks(baseline, values, only_here, only_there)),
     )
 
 
-def _remarks(
-    baseline: Baseline, values: Values, files: Mapping[str, str], only_here: tuple[str, ...], only_there: tuple[str, ...]
-) -> list[str]:
-    found = [
-        f"{baseline.name} was made with other {what}: their sha256 differ, so that a change may be the file's."
-        for what, of_file in files.items()
-        if baseline.files.get(what, of_file) != of_file
-    ]
+def _differing(baseline: Baseline, made_by: Mapping[str, Any]) -> Iterator[str]:
+    """What was measured in another way then, so that a change may not be the search's. What either does not say is passed over."""
+    for path, what in _ALIKE.items():
+        then, now = _fact(baseline.made_by, path), _fact(made_by, path)
+        if then is not None and now is not None and then != now:
+            pair = "their sha256 differ" if path[-1] in ("sha256", "digest") else f"{then} then, {now} now"
+            yield f"{baseline.name} was made with other {what}: {pair}, so that a change may come from there."
+
+
+def _fact(facts: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        facts = facts.get(name) if isinstance(facts, Mapping) else None
+    return facts
+
+
+def _remarks(baseline: Baseline, values: Values, only_here: tuple[str, ...], only_there: tuple[str, ...]) -> list[str]:
+    found = []
+    if baseline.missing:
+        found.append(f"{baseline.name} has nothing for {baseline.missing} questions, which are 0 in it.")
     if only_here:
         found.append(f"{len(only_here)} questions are not in {baseline.name}, so not compared.")
     if only_there:
@@ -109,11 +132,3 @@ def _remarks(
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _hashes(found: Mapping[str, Any]) -> dict[str, str]:
-    """What -> sha256, of the files that the evaluation read, if it says so."""
-    made_by = found.get("made_by")
-    files = made_by.get("files") if isinstance(made_by, dict) else None
-    entries = files.items() if isinstance(files, dict) else ()
-    return {what: entry["sha256"] for what, entry in entries if isinstance(entry, dict) and isinstance(entry.get("sha256"), str)}

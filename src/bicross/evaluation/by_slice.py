@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bicross.evaluation.compare import bootstrap_interval
+from bicross.evaluation.compare import APART, WITHIN, bootstrap_interval
 from bicross.evaluation.metrics import mean
-from bicross.evaluation.report import WITHIN
 from bicross.evaluation.slices import FEWEST
 from bicross.evaluation.two_stage import Outcome
 from bicross.settings import EvaluateSettings
@@ -48,5 +47,5 @@ def _slice_value(name: str, part: Sequence[Outcome], settings: EvaluateSettings)
         None if few else bootstrap_interval(values, *sure, WITHIN),
         mean(one.best for one in part),
         mean(gains),
-        None if few else bootstrap_interval(gains, *sure),
+        None if few else bootstrap_interval(gains, *sure, APART),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bicross.evaluation.compare import ROUNDING, bootstrap_interval, randomisation_test
+from bicross.evaluation.compare import RESAMPLES, differences, paired
 from bicross.evaluation.metrics import Values, mean
 from bicross.settings import EvaluateSettings
 
@@ -51,13 +51,6 @@ def changes(before: Values, after: Values, settings: EvaluateSettings) -> tuple[
     return tuple(replace(change, shown=_shown(change, settings.confidence)) for change in corrected)
 
 
-def differences(before: Values, after: Values, measure: str) -> list[float]:
-    """After minus before, question by question; a difference that only rounding made is 0."""
-    old, new = before[measure], after[measure]
-    found = (value - old[query] for query, value in new.items())
-    return [0.0 if abs(value) < ROUNDING else value for value in found]
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the order given (Holm, "A simple sequentially rejective multiple test procedure", 1979).
 
@@ -77,13 +70,12 @@ def said(p_value: float) -> str:
 
 
 def _change(measure: str, before: Mapping[str, float], after: Mapping[str, float], settings: EvaluateSettings) -> Change:
-    moved = differences({measure: before}, {measure: after}, measure)
-    interval = bootstrap_interval(moved, settings.confidence, settings.resamples, settings.seed)
+    moved = differences(before, after)
+    found = paired(moved, settings.confidence, settings.resamples, RESAMPLES, settings.seed)
     old, new = mean(before[query] for query in after), mean(after.values())
-    wins, losses = sum(value > 0 for value in moved), sum(value < 0 for value in moved)
-    p_value = randomisation_test(moved, seed=settings.seed)
-    counts = (wins, losses, len(moved) - wins - losses)
-    return Change(measure, len(moved), old, new, mean(moved), interval, p_value, p_value, *counts, "no difference shown")
+    both = (found.p_value, found.p_value)
+    counts = (found.wins, found.losses, found.ties)
+    return Change(measure, len(moved), old, new, mean(moved), found.confidence, *both, *counts, "no difference shown")
 
 
 def _shown(change: Change, confidence: float) -> Shown:

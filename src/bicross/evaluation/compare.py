@@ -6,10 +6,11 @@ the randomisation test and the bootstrap agree, and need no normal differences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, sqrt
+from math import inf, isfinite, log, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ EXACT = 16  # up to so many differences all 2**16 signs are tried
 FEW = 25  # queries below which the verdict warns
 BLOCK = 1 << 21  # numbers drawn at once, at most 16 MB
 ROUNDING = 1e-9  # a smaller difference is a tie
+WITHIN = (0.0, 1.0)  # every measure that is computed here is
+APART = (-1.0, 1.0)  # and so is every difference of two
 
 Numbers = NDArray[np.float64]
 
@@ -62,16 +65,38 @@ def compare(
     """
     missing = _missing(run_a, qrels), _missing(run_b, qrels)
     (values_a,), (values_b,) = (per_query([measure], qrels, run).values() for run in (run_a, run_b))
-    differences = np.array([values_b[query] - values_a[query] for query in qrels])  # (queries,)
-    differences[np.abs(differences) < ROUNDING] = 0
-    wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
-    interval = bootstrap_interval(differences.tolist(), confidence, resamples, seed)
+    tested = paired(differences(values_a, values_b), confidence, resamples, resamples, seed)
     mean_a, mean_b = mean(values_a.values()), mean(values_b.values())
-    p_value = randomisation_test(differences.tolist(), resamples, seed)
-    counts = (wins, losses, len(differences) - wins - losses, *missing)
     names = (run_a.name, run_b.name) if run_a.name != run_b.name else (f"{run_a.name} (first)", f"{run_b.name} (second)")
-    found = Comparison(measure, len(differences), mean_a, mean_b, mean_b - mean_a, interval, p_value, *counts, "")
+    found = Comparison(measure, len(qrels), mean_a, mean_b, mean_b - mean_a, *tested, *missing, "")
     return replace(found, verdict=_verdict(found, *names, confidence))
+
+
+class Paired(NamedTuple):
+    """What differences of the same questions show: an interval of their mean, a p-value, and how many are above, below and at 0."""
+
+    confidence: tuple[float, float]
+    p_value: float
+    wins: int
+    losses: int
+    ties: int
+
+
+def differences(before: Mapping[str, float], after: Mapping[str, float]) -> list[float]:
+    """After minus before, question by question of `after`; a difference that only rounding made is 0."""
+    found = (value - before[query] for query, value in after.items())
+    return [0.0 if abs(value) < ROUNDING else value for value in found]
+
+
+def paired(moved: Sequence[float], confidence: float, resamples: int, draws: int, seed: int) -> Paired:
+    """Differences of a measure, tested: `resamples` of the bootstrap, `draws` of signs.
+
+    Raises:
+        InputError: there are none.
+    """
+    interval = bootstrap_interval(moved, confidence, resamples, seed, APART)
+    wins, losses = sum(value > 0 for value in moved), sum(value < 0 for value in moved)
+    return Paired(interval, randomisation_test(moved, draws, seed), wins, losses, len(moved) - wins - losses)
 
 
 def bootstrap_interval(
@@ -81,11 +106,13 @@ def bootstrap_interval(
     seed: int = 0,
     bounds: tuple[float, float] = (-inf, inf),
 ) -> tuple[float, float]:
-    """Low and high end of the mean's interval, within `bounds`; of one value, that value.
+    """Low and high end of the mean's interval, within `bounds`.
 
     The percentile bootstrap, at quantiles so much further out that it is no longer too narrow for few values (Hesterberg, "What Teachers
     Should Know About the Bootstrap", The American Statistician 69, 2015, section 4.3), and reaching at least as far as Student's t:
     where most differences are 0, as between two runs, resampling alone hardly sees the others. docs/evaluation.md has what each covers.
+    Where all values are the same, nothing is known of how far others lie: the share of them that `unseen` allows may lie at either of the
+    bounds. Of one value that is all of them. Without bounds the interval of such values is the value itself.
 
     Raises:
         InputError: there are no values.
@@ -95,8 +122,8 @@ def bootstrap_interval(
     from scipy.special import stdtrit  # slow to import
 
     sample = np.asarray(values, dtype=np.float64)  # (n,)
-    if len(sample) == 1:
-        return float(sample[0]), float(sample[0])
+    if np.ptp(sample) < ROUNDING:
+        return _alike(float(sample[0]), unseen(len(sample), confidence), bounds)
     rng, size = np.random.default_rng(seed), len(sample)
     resampled = [sample[rng.integers(0, size, (rows, size))].mean(axis=1) for rows in _blocks(resamples, size)]
     reach = float(stdtrit(size - 1, (1 + confidence) / 2))
@@ -104,6 +131,18 @@ def bootstrap_interval(
     low, high = np.quantile(np.concatenate(resampled), [tail, 1 - tail])
     middle, error = sample.mean(), reach * sample.std(ddof=1) / sqrt(size)
     return max(bounds[0], float(min(low, middle - error))), min(bounds[1], float(max(high, middle + error)))
+
+
+def unseen(values: int, confidence: float = 0.95) -> float:
+    """The share of others that may differ where so many values are all alike: the rule of three, 3 / n at a confidence of 0.95
+    (Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249, 1983)."""
+    return min(1.0, -log(1 - confidence) / values)
+
+
+def _alike(value: float, share: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The interval of a mean where a share of values may lie at one of the bounds, and the others are this one."""
+    low, high = ((1 - share) * value + share * bound if isfinite(bound) else value for bound in bounds)
+    return low, high
 
 
 def randomisation_test(differences: Sequence[float], resamples: int = RESAMPLES, seed: int = 0) -> float:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bicross.evaluation.changes import differences
-from bicross.evaluation.compare import bootstrap_interval
+from bicross.evaluation.compare import APART, FEW, bootstrap_interval, differences
 from bicross.evaluation.metrics import mean
 from bicross.settings import EvaluateSettings
 
@@ -35,7 +34,7 @@ class DepthPoint:
 @dataclass(frozen=True, slots=True)
 class DepthCurve:
     """`supported`: the smallest depth that is not shown to lose more than MARGIN against the deepest; None where none is told apart from
-    it. `sure`: the smallest depth that is shown to lose no more. `sentence` says both.
+    it, as where there are fewer than FEW questions. `sure`: the smallest depth that is shown to lose no more. `sentence` says both.
     """
 
     measure: str
@@ -73,7 +72,7 @@ def depth_curve(
     worse = [point.depth for point in points if point.confidence[1] < -MARGIN]
     supported = min(point.depth for point in points if point.depth not in worse)
     sure = min(point.depth for point in points if point.confidence[0] >= -MARGIN)
-    told = supported > 0 or sure == 0
+    told = not deepest or (len(values[deepest]) >= FEW and (supported > 0 or sure == 0))
     found = DepthCurve(measure, len(values[deepest]), tuple(points), supported if told else None, sure, "")
     return replace(found, sentence=_sentence(found, settings))
 
@@ -85,8 +84,8 @@ def _point(
     medians: Mapping[int, float],
     settings: EvaluateSettings,
 ) -> DepthPoint:
-    moved = differences({"": values[deepest]}, {"": values[depth]}, "")
-    interval = bootstrap_interval(moved, settings.confidence, settings.resamples, settings.seed)
+    moved = differences(values[deepest], values[depth])
+    interval = bootstrap_interval(moved, settings.confidence, settings.resamples, settings.seed, APART) if depth < deepest else (0.0, 0.0)
     seconds = float(np.interp(depth, list(medians), list(medians.values()))) if medians else None
     return DepthPoint(depth, mean(values[depth].values()), mean(moved), interval, seconds, 0)
 
@@ -97,6 +96,8 @@ def _sentence(found: DepthCurve, settings: EvaluateSettings) -> str:
     over = f"over {found.queries} questions"
     if not deepest:
         return "Nothing was reranked, so there is one depth only."
+    if found.queries < FEW:
+        return f"{found.queries} questions are too few to tell depths apart; ask {FEW} or more."
     if found.supported is None:
         first = _pair(found.points[0], settings)
         return (

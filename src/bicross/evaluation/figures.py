@@ -13,7 +13,8 @@ from html import escape
 from typing import NamedTuple
 
 WIDTH = 360
-BLUE, ORANGE, GREEN, RED, GREY, INK, PALE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#8a8a8a", "#333", "#e4e4e4"
+BLUE, SKY, ORANGE, GREEN, RED = "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00"
+GREY, INK, PALE = "#8a8a8a", "#333", "#e4e4e4"
 LEFT, RIGHT = 34, 10  # margins
 NAMED = 8  # questions named where several stand at one point
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+STAGES = ("encode", "recall", "rerank")  # in the order that they run
+
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """p50, p95, p99 (linear between two values), mean and max, in seconds. Empty where nothing was timed."""

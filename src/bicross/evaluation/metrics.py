@@ -15,8 +15,9 @@ from bicross.records import Qrels, Ranking, Run
 Values = Mapping[str, Mapping[str, float]]
 """Measure, as it was named -> query id -> value."""
 
-# Only what computes inside this process. gdeval, the one left out, is a Perl script that refuses query ids that are not numbers.
-INSIDE = ("pytrec_eval", "msmarco", "judged", "compat", "accuracy")
+# Only what computes inside this process. gdeval is a Perl script that refuses query ids that are not numbers; accuracy divides by the
+# number of documents that are not relevant, of which a question may have found none.
+INSIDE = ("pytrec_eval", "msmarco", "judged", "compat")
 PROVIDER: Provider = FallbackProvider([getattr(ir_measures, name) for name in INSIDE])  # type: ignore[no-untyped-call]  # it has no types
 VALID = "nDCG@10, RR@10, R@100, P@5, AP, Rprec, Success@1, Bpref, Judged@10"
 HIGHEST_GRADE = 1_000_000  # trec_eval keeps an array as long as the highest grade, and takes 2**32 for 0
@@ -42,13 +43,19 @@ def per_query(measures: Sequence[str], qrels: Qrels, run: Run) -> dict[str, dict
         if ranks:  # `Judged` divides by the length
             ranked[str(number)] = ranks
     values = {name: dict.fromkeys(queries, 0.0) for name in named}
-    names: dict[Measure, list[str]] = {}
-    for name, measure in named.items():
-        names.setdefault(measure, []).append(name)
-    for found in PROVIDER.iter_calc(list(names), judged, ranked):
-        for name in names[found.measure]:
-            values[name][queries[int(found.query_id)]] = float(found.value)
+    for names in _by_gains(named).values():
+        for found in PROVIDER.iter_calc(list(names), judged, ranked):
+            for name in names[found.measure]:
+                values[name][queries[int(found.query_id)]] = float(found.value)
     return values
+
+
+def _by_gains(named: Mapping[str, Measure]) -> dict[str, dict[Measure, list[str]]]:
+    """Gains -> measure -> its names: computed together, ir-measures would give measures without gains those of another."""
+    groups: dict[str, dict[Measure, list[str]]] = {}
+    for name, measure in named.items():
+        groups.setdefault(str(measure.params.get("gains")), {}).setdefault(measure, []).append(name)
+    return groups
 
 
 def means(values: Values) -> dict[str, float]:
@@ -60,17 +67,6 @@ def mean(values: Iterable[float]) -> float:
     """The arithmetic mean, independent of the order of the values."""
     numbers = list(values)
     return fsum(numbers) / len(numbers)
-
-
-def ceiling(measures: Sequence[str], qrels: Qrels, run: Run) -> dict[str, float]:
-    """Measure -> the best mean that any reranker can reach on the run's candidates: they stand in the order of their grades.
-
-    What the run missed stays missed, because it is measured against all qrels.
-
-    Raises:
-        InputError: as `per_query`.
-    """
-    return means(per_query(measures, qrels, best_orders(qrels, run)))
 
 
 def best_orders(qrels: Qrels, run: Run) -> Run:

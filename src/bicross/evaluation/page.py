@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable
 from html import escape
 
+from bicross.evaluation.compare import FEW, ROUNDING
 from bicross.evaluation.evaluated import Evaluated
+from bicross.evaluation.page_probabilities import probabilities
+from bicross.evaluation.page_questions import questions
 from bicross.evaluation.page_sections import baseline, depths, latency, made_by, measures, seconds, slices, small, stages, tongue
 from bicross.evaluation.page_worst import anchor, worst
-from bicross.evaluation.two_stage import FINE, TwoStage
-from bicross.evaluation.worst import TOP
+from bicross.evaluation.two_stage import FINE, NONE, TwoStage
+from bicross.evaluation.worst import TOP, clipped
 from bicross.html_page import document, section
 
+CLIPPED = 160  # characters of a question at the top of the page
 STYLE = """
 body { max-width: 68rem; }
 h2 { margin-top: 2.2rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } h4 { margin: 0; font-size: 1rem; }
@@ -27,7 +31,8 @@ table { max-width: 100%; } .wide { width: 100%; } th { border-bottom: 1px solid 
 td { border-bottom: 1px solid #eee; padding: .25rem .9rem .25rem 0; } td small { display: block; }
 td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
 table.facts { table-layout: fixed; width: 100%; } table.facts td:first-child { color: #555; width: 15rem; }
-svg.figure { max-width: 32rem; } svg.mini { width: 120px; }
+svg.figure { max-width: 32rem; } svg.reliability { max-width: 24rem; } svg.mini { width: 120px; }
+summary { cursor: pointer; } .scroll { overflow-x: auto; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem 2.5rem; } .pair > * { min-width: 0; }
 article { padding: .9rem 0; break-inside: auto; } article li { break-inside: avoid; } article:target { background: #fffbe9; }
 .sides ol { list-style: none; margin: .2rem 0; padding: 0; } .sides li b { color: inherit; }
@@ -51,7 +56,9 @@ SECTIONS: tuple[tuple[str, str, Callable[[Evaluated], str]], ...] = (
     ("Depth", "depth", depths),
     ("Time of a single question", "time", latency),
     ("Languages, lengths, tags", "slices", slices),
+    ("Probabilities", "probabilities", probabilities),
     ("The worst questions", "worst", worst),
+    ("All questions", "questions", questions),
     ("Made by", "made", made_by),
 )
 READING = """
@@ -59,10 +66,11 @@ READING = """
 questions at the confidence named, as far as these questions are drawn like those to come. <b>Better</b> and <b>worse</b> are said only
 where the paired randomisation test says so after Holm's correction over the measures of its table, and the interval does not hold 0;
 anything else is <i>no difference shown</i>, which is not the same as no difference.</p>
-<p><b>Best possible</b> is the measure if the candidates of recall stood in the best order: no reranker can pass it. What lacks between it
-and the ideal was <b>missed at recall</b>; what lies between it and the final order is left to reranking. A question is <b>lost at
-rerank</b> where its candidates stood better in the order of recall. The intervals of slices and depths are not corrected for their
-number: of twenty, one is expected to be wrong.</p>
+<p><b>Best possible</b> is the measure if all that recall found stood in the best order: no reranker can pass it. What lacks between it
+and the ideal was <b>missed at recall</b>. What the reranker read can be put into a better order by a better reranker; what was <b>found,
+not read</b> stands behind the candidates, and only a greater depth reaches it. Found is what stands among the first hundred hits of
+recall, or more where more are read or measured. A question is <b>lost at rerank</b> where the order of recall was better. The intervals of
+slices and depths are not corrected for their number: of twenty, one is expected to be wrong.</p>
 """
 
 
@@ -92,7 +100,9 @@ def in_words(found: Evaluated) -> list[str]:
     lines = [] if found.two_stage is None else _stages_in_words(found.two_stage)
     if found.depths is not None and found.depth:
         supported, deepest = found.depths.supported, found.depths.points[-1].depth
-        if supported is None:
+        if found.depths.queries < FEW:
+            lines.append("So few questions do not say how many candidates are worth reading again.")
+        elif supported is None:
             lines.append(f"How many candidates are read again, up to {deepest}, makes no difference that these questions show.")
         elif supported == deepest:
             lines.append(f"All {deepest} candidates that were read are worth it; more may be, too.")
@@ -111,11 +121,18 @@ def in_words(found: Evaluated) -> list[str]:
 def _stages_in_words(two: TwoStage) -> list[str]:
     asked, cut = len(two.outcomes), re.search(r"@(\d+)$", two.measure)
     place = f"among the first {cut[1]} hits" if cut else "among the hits"
-    answered, short = sum(one.final > 0 for one in two.outcomes), sum(one.ideal > one.best for one in two.outcomes)
+    answerable = [one for one in two.outcomes if one.kind != NONE]
+    answered, short = sum(one.final > 0 for one in answerable), sum(one.ideal > one.best + ROUNDING for one in answerable)
+    read = f", {two.read} of them among the {two.depth} that were read again" if two.depth else ""
     lines = [
-        f"{answered} of {asked} questions have a relevant document {place}; {two.kinds[FINE]} are answered as well as can be.",
-        f"Recall found {two.found} of {two.relevant} relevant documents; for {short} questions what it missed costs something.",
+        f"{answered} of {len(answerable)} questions have a relevant document {place}; {two.kinds[FINE]} are answered as well as can be.",
     ]
+    lines.append(
+        f"Recall found {two.found} of {two.relevant} relevant documents in its first {two.looked} hits{read}; for {short} questions what "
+        "it missed costs something."
+    )
+    if two.kinds[NONE]:
+        lines.append(f"{two.kinds[NONE]} more questions have no document that is judged relevant.")
     if two.depth:
         change = two.changes[0]
         said = {
@@ -135,6 +152,7 @@ def _tiles(found: Evaluated) -> str:
         (f"{found.ceiling[name]:.4f}", "best possible after recall"),
     ]
     if found.depth and found.two_stage is not None:
+        tiles.append((f"{found.two_stage.means['reach']:.4f}", f"best possible at depth {found.depth}"))
         change = found.two_stage.changes[0]
         tiles.append((f"{change.difference:+.4f}", f"by reranking ({change.shown})"))
     if found.latency:
@@ -146,10 +164,12 @@ def _tiles(found: Evaluated) -> str:
 def _worst_first(found: Evaluated) -> str:
     """The three worst of all questions, with links to their hits."""
     first = sorted((one for one in found.worst if one.place <= TOP), key=lambda one: one.place)
+
     if not first or found.two_stage is None:
         return "<p>No question lacks anything that is judged relevant.</p>"
     rows = "".join(
-        f'<tr><td class="text"><a href="#{anchor(one)}"{tongue(one.language)}>{escape(one.text)}</a>{small(one.outcome.kind)}</td>'
+        f'<tr><td class="text"><a href="#{anchor(one)}"{tongue(one.language)}>{escape(clipped(one.text, one.language, CLIPPED))}</a>'
+        f"{small(one.outcome.kind)}</td>"
         f'<td class="n">{one.outcome.final:.2f}<small>of {one.outcome.ideal:.2f}</small></td>'
         f'<td class="n">{one.outcome.found}<small>of {one.outcome.relevant}</small></td></tr>'
         for one in first

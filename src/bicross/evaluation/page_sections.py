@@ -10,10 +10,10 @@ from bicross.evaluation import figures
 from bicross.evaluation.changes import Change, said
 from bicross.evaluation.evaluated import Evaluated
 from bicross.evaluation.figures import Dot, Scale, Span
+from bicross.evaluation.latency import STAGES
 from bicross.evaluation.slices import FEWEST
 
 MINI = (4.0, 116.0)  # where the scale of a small figure begins and ends
-STAGES = ("encode", "recall", "rerank")
 
 
 def measures(found: Evaluated) -> str:
@@ -29,7 +29,8 @@ def measures(found: Evaluated) -> str:
         for name, value in found.measures.items()
     ]
     note = (
-        f"Means over {found.queries} questions, with intervals. Diamond: the best that any order of the candidates reaches. Scale 0 to 1."
+        f"Means over {found.queries} questions, with intervals. Diamond: the best that any order of what recall found can reach. Scale "
+        "0 to 1."
     )
     return _grid(("measure", "mean", "best possible", ""), rows, (1, 2)) + _note(note)
 
@@ -39,24 +40,24 @@ def stages(found: Evaluated) -> str:
     two = found.two_stage
     if two is None:
         return ""
-    final, best, ideal = (two.means[name] for name in ("final", "best", "ideal"))
+    final, reach, best, ideal = (two.means[name] for name in ("final", "reach", "best", "ideal"))
     shares = [
         (f"{two.measure} reached", final, figures.BLUE),
-        ("left by the order (a better reranker could get it)", best - final, figures.ORANGE),
+        ("left by the order (a better reranker could get it)", reach - final, figures.ORANGE),
+        ("found, not read (a greater depth could get it)", best - reach, figures.SKY),
         ("missed at recall (no reranker could)", ideal - best, figures.RED),
+        ("out of reach (nothing or too little is judged relevant)", 1 - ideal, figures.GREY),
     ]
-    if 1 - ideal > 1e-9:
-        shares.append(("out of reach (nothing or too little is judged relevant)", 1 - ideal, figures.GREY))
+    shares = [share for place, share in enumerate(shares) if not place or share[1] > 1e-9]
     kinds = [(escape(kind), str(count)) for kind, count in two.kinds.items()]
-    uncredited = f" {two.uncredited} hits that recall had not found earn the reranker nothing here." if two.uncredited else ""
-    text = f"<p>{escape(two.verdict)}{uncredited}</p>"
+    text = f"<p>{escape(two.verdict)}</p>"
     lacking = f"<h3>Questions by what they lack</h3>{_grid(('', 'questions'), kinds, (1,))}"
     left = f"<div><h3>Where the measure goes</h3>{figures.stacked(shares)}{lacking}</div>"
     if not two.depth:
         return f'{text}<div class="pair">{left}</div>'
     dots = [Dot(one.query_id, one.recalled, one.final) for one in two.outcomes]
     right = f"<div><h3>Question by question</h3>{figures.scatter(dots, f'{two.measure} in the order of recall', 'reranked')}</div>"
-    told = "<h3>The same candidates, in the order of recall and reranked</h3>" + _changes(two.changes, "reranked")
+    told = "<h3>The same hits, in the order of recall and reranked</h3>" + _changes(two.changes, "reranked")
     return f'{text}<div class="pair">{left}{right}</div>{told}'
 
 
@@ -120,6 +121,11 @@ def latency(found: Evaluated) -> str:
         f"{found.timed} questions asked one by one, models warm, on the machine named below. Bar: median; thin line: 95 of 100 take less. "
         f"Of {found.timed} times p99 is little more than the slowest."
     )
+    if found.timed_again:
+        note += (
+            f" There are so few questions that {found.timed_again} of the searches timed, over all depths, asked one again: late "
+            "interaction, which keeps what it has read, is quicker then."
+        )
     return f'<div class="pair"><div>{drawn}</div><div>{_grid(("stage", *names), rows, (1, 2, 3, 4))}</div></div>{_note(note)}'
 
 

@@ -7,14 +7,15 @@ from html import escape
 
 from bicross.evaluation.evaluated import Evaluated
 from bicross.evaluation.page_sections import tongue
-from bicross.evaluation.two_stage import BOTH, FINE, KINDS, LOST, LOW, MISSED
+from bicross.evaluation.two_stage import BOTH, KINDS, LOST, LOW, MISSED, UNREAD, TwoStage
 from bicross.evaluation.worst import SeenDocument, WorstQuestion
 
 MEANINGS = {
-    MISSED: "Relevant documents are not among the candidates: only better recall helps (tuning, more candidates, fuller documents).",
+    MISSED: "Recall did not find relevant documents, so that no reranker can help: only better recall does (tuning, fuller documents).",
     LOST: "The relevant documents stood better before reranking.",
     BOTH: "Recall missed relevant documents, and the reranker put those that it found lower.",
-    LOW: "All that the measure asks for was among the candidates, and reranking did no harm, but the order could be better.",
+    UNREAD: "Recall found the relevant documents, but too far down to be read again: a greater depth could bring them up.",
+    LOW: "The relevant documents were read again, and reranking did no harm, but their order could be better: a better reranker helps.",
 }
 
 
@@ -25,10 +26,10 @@ def worst(found: Evaluated) -> str:
     parts = []
     for kind in KINDS:
         members = [one for one in found.worst if one.outcome.kind == kind]
-        if members and kind != FINE:
+        if members:
             count = f"{len(members)} of {found.two_stage.kinds[kind]}"
             parts.append(f'<h3>{escape(kind.capitalize())} ({count})</h3><p class="note">{escape(MEANINGS[kind])}</p>')
-            parts += [_article(one, found.two_stage.measure, bool(found.depth)) for one in members]
+            parts += [_article(one, found.two_stage) for one in members]
     return "".join(parts)
 
 
@@ -37,12 +38,15 @@ def anchor(one: WorstQuestion) -> str:
     return f"worst-{one.place}"
 
 
-def _article(one: WorstQuestion, measure: str, reranked: bool) -> str:
-    seen = one.outcome
-    values = f"order of recall {seen.recalled:.4f}, reranked {seen.final:.4f}" if reranked else f"reached {seen.final:.4f}"
+def _article(one: WorstQuestion, two: TwoStage) -> str:
+    seen, reranked = one.outcome, bool(two.depth)
+    values = f"reached {seen.final:.4f}"
+    if reranked:
+        values = f"order of recall {seen.recalled:.4f}, reranked {seen.final:.4f}, best possible at depth {two.depth} {seen.reach:.4f}"
     facts = (
-        f"question {seen.query_id} · place {one.place} from the worst · {measure}: {values}, best possible {seen.best:.4f}, ideal "
-        f"{seen.ideal:.4f} · {seen.found} of {seen.relevant} relevant documents among the candidates"
+        f"question {seen.query_id} · place {one.place} from the worst · {two.measure}: {values}, best possible {seen.best:.4f}, ideal "
+        f"{seen.ideal:.4f} · recall found {seen.found} of {seen.relevant} relevant documents"
+        + (f", {seen.read} were read" if reranked else "")
     )
     before, after = "Order of recall" if reranked else "Found", "Reranked"
     sides = _side(
@@ -53,7 +57,7 @@ def _article(one: WorstQuestion, measure: str, reranked: bool) -> str:
     missing = ""
     if one.missed:
         shown = f", {len(one.missing)} of them here" if one.missed > len(one.missing) else ""
-        head = f"Relevant, but not among the candidates ({one.missed}{shown})"
+        head = f"Relevant, but not among the first {two.looked} of recall ({one.missed}{shown})"
         missing = f'<div class="sides">{_side(head, [(None, "", document) for document in one.missing])}</div>'
     return (
         f'<article id="{anchor(one)}"><h4{tongue(one.language)}>{escape(one.text)}</h4><p class="scores">{escape(facts)}</p>'

@@ -5,13 +5,16 @@ A rule has three answers, because a fall that is not shown is not thereby shown 
     failed        the mean fell by more than the amount, and chance does not explain that it fell
     passed        the interval of the difference excludes a fall by more than the amount
     cannot tell   neither
+
+Where all questions moved alike, above all where none moved, n of them exclude a fall by more than about 3 / n (the rule of three).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, log
 from typing import Literal, NamedTuple
 
 from bicross.errors import InputError
@@ -39,7 +42,8 @@ class Rule(NamedTuple):
 class Check:
     """A rule and its answer. `p_value` is one-sided, of a fall, after Holm's correction over the rules.
 
-    `needed`: about how many questions would show a fall by the amount four times in five; None where the answer is certain.
+    `needed`: about how many questions would show a fall by the amount four times in five, or, where all moved alike, would exclude it if
+    none moved; None where the answer is certain, and of a single question.
     """
 
     rule: str
@@ -68,7 +72,9 @@ def parse_rule(text: str) -> Rule:
     return Rule(found[1], float(found[2]))
 
 
-def judge(rules: Sequence[Rule], changes: Sequence[Change], moved: dict[str, list[float]], settings: EvaluateSettings) -> tuple[Check, ...]:
+def judge(
+    rules: Sequence[Rule], changes: Sequence[Change], moved: Mapping[str, Sequence[float]], settings: EvaluateSettings
+) -> tuple[Check, ...]:
     """The answer to each rule. `changes` and `moved`, the differences of the questions, have every rule's measure.
 
     A rule fails if the mean fell by more than its amount and p < 1 - confidence. p is the one-sided paired randomisation test's, of a fall
@@ -90,14 +96,16 @@ def _judged(rule: Rule, change: Change, p_value: float, moved: Sequence[float], 
     low, _ = change.confidence
     fell = -change.difference > rule.amount + ROUNDING
     state: State = "failed" if fell and p_value < 1 - settings.confidence else "passed" if low >= -rule.amount else "cannot tell"
-    needed = (
-        needed_queries(moved, rule.amount, confidence=2 * settings.confidence - 1) if state == "cannot tell" and len(moved) > 1 else None
-    )
+    alike = len(moved) > 1 and max(moved) - min(moved) < ROUNDING
+    needed = None
+    if state == "cannot tell" and len(moved) > 1:
+        few = ceil(-log(1 - settings.confidence) / rule.amount)  # as many as exclude it where none of them moves
+        needed = few if alike else needed_queries(moved, rule.amount, confidence=2 * settings.confidence - 1)
     found = Check(str(rule), state, change.difference, change.confidence, p_value, change.queries, needed, "")
-    return replace(found, reason=_reason(found, rule, change, settings))
+    return replace(found, reason=_reason(found, rule, change, alike, settings))
 
 
-def _reason(found: Check, rule: Rule, change: Change, settings: EvaluateSettings) -> str:
+def _reason(found: Check, rule: Rule, change: Change, alike: bool, settings: EvaluateSettings) -> str:
     low, high = change.confidence
     size = f"by {abs(change.difference):.4f}"
     moved = f"fell {size}" if change.difference < 0 else f"rose {size}" if change.difference > 0 else "did not move"
@@ -110,6 +118,8 @@ def _reason(found: Check, rule: Rule, change: Change, settings: EvaluateSettings
     if found.state == "passed":
         return f"passed: {seen}; a fall by more than {rule.amount:g} is excluded"
     text = f"cannot tell: {seen}; a fall by more than {rule.amount:g} is neither shown nor excluded"
+    if alike:
+        return f"{text}: all questions moved alike, and of {found.needed} that did not move it would be excluded (the rule of three)"
     if found.needed and found.needed > change.queries:
         text += f"; about {found.needed} questions would show one four times in five"
     return text

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bicross.evaluation.compare import bootstrap_interval
+from bicross.evaluation.compare import WITHIN, bootstrap_interval
 from bicross.evaluation.latency import percentiles
-from bicross.evaluation.metrics import ceiling, means, per_query
+from bicross.evaluation.metrics import means, per_query
 from bicross.records import Qrels, Report, Run
 from bicross.settings import EvaluateSettings
 
-WITHIN = (0.0, 1.0)  # every measure that is computed here is
 
-
-def report(run: Run, qrels: Qrels, settings: EvaluateSettings, candidates: Run | None, latency_seconds: Sequence[float]) -> Report:
-    """Measure a run. `candidates` is what was recalled before reranking, and gives the ceiling; None leaves the ceiling empty.
+def report(run: Run, qrels: Qrels, settings: EvaluateSettings, ceiling: Mapping[str, float], latency_seconds: Sequence[float]) -> Report:
+    """Measure a run. `ceiling` is the best mean of each measure that any order of what was recalled can reach (`two_stage`).
 
     Raises:
         InputError: a measure is unknown, or the qrels are empty.
@@ -28,6 +26,6 @@ def report(run: Run, qrels: Qrels, settings: EvaluateSettings, candidates: Run |
             name: bootstrap_interval(list(by_query.values()), settings.confidence, settings.resamples, settings.seed, WITHIN)
             for name, by_query in values.items()
         },
-        ceiling={} if candidates is None else ceiling(settings.measures, qrels, candidates),
+        ceiling=ceiling,
         latency=percentiles(latency_seconds),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bicross.evaluation.two_stage import BOTH, FINE, KINDS, LOST, LOW, MISSED, Outcome
+from bicross.evaluation.two_stage import BOTH, FINE, KINDS, LOST, LOW, MISSED, NONE, UNREAD, Outcome
 from bicross.records import Query, Ranking
 
 TOP = 3  # of all questions
@@ -35,8 +35,8 @@ class SeenDocument:
 class WorstQuestion:
     """A question with the documents at the first places of both orders, the relevant ones further down, and some that recall missed.
 
-    `place` counts from 1 over all questions, the worst first; `missed` counts all relevant documents that are not among the candidates, of
-    which `missing` shows the first.
+    `place` counts from 1 over all questions, the worst first; `missed` counts all relevant documents that recall did not find, of which
+    `missing` shows the first.
     """
 
     place: int
@@ -55,7 +55,7 @@ def worst_of(outcomes: Sequence[Outcome]) -> list[tuple[int, Outcome]]:
     Worst of all is what is furthest from the ideal; of equals that which reranking harmed more, then by id. Within a kind it is by the loss
     that names the kind.
     """
-    lacking = [one for one in outcomes if one.kind != FINE]
+    lacking = [one for one in outcomes if one.kind not in (NONE, FINE)]
     order = sorted(lacking, key=lambda one: (one.final - one.ideal, one.final - one.recalled, one.query_id))
     places = {one.query_id: place for place, one in enumerate(order, start=1)}
     shown = []
@@ -67,7 +67,13 @@ def worst_of(outcomes: Sequence[Outcome]) -> list[tuple[int, Outcome]]:
 
 def _loss(one: Outcome) -> float:
     """Below 0: what the question lost in the way that names its kind."""
-    return {MISSED: one.best - one.ideal, LOST: one.final - one.recalled, BOTH: one.final - one.ideal, LOW: one.final - one.best}[one.kind]
+    return {
+        MISSED: one.best - one.ideal,
+        LOST: one.final - one.recalled,
+        BOTH: one.final - one.ideal,
+        UNREAD: one.reach - one.best,
+        LOW: one.final - one.reach,
+    }[one.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Library:
 def worst_question(
     place: int, outcome: Outcome, query: Query, recalled: Ranking, final: Ranking, grades: Mapping[str, int], library: Library
 ) -> WorstQuestion:
-    """What is shown of a question: `recalled` and `final` are its candidates in both orders."""
+    """What is shown of a question: `recalled` and `final` are what recall found in both orders."""
     hits = {hit.doc_id: hit for hit in (*recalled, *final)}
     before, after = ({hit.doc_id: rank for rank, hit in enumerate(order, start=1)} for order in (recalled, final))
 
@@ -113,12 +119,12 @@ def _first(order: Ranking, grades: Mapping[str, int]) -> list[str]:
 
 
 def missing_ids(recalled: Ranking, grades: Mapping[str, int]) -> list[str]:
-    """The relevant documents that are not among the candidates, the highest grades first."""
+    """The relevant documents that recall did not find, the highest grades first."""
     found = {hit.doc_id for hit in recalled}
     return sorted((doc for doc, grade in grades.items() if grade > 0 and doc not in found), key=lambda doc: (-grades[doc], doc))
 
 
-def clipped(text: str, language: str) -> str:
+def clipped(text: str, language: str, characters: int = CHARACTERS) -> str:
     """The beginning of a text, about as much to read in either language."""
-    plain, most = " ".join(text.split()), CHARACTERS // 2 if language == "zh" else CHARACTERS
+    plain, most = " ".join(text.split()), characters // 2 if language == "zh" else characters
     return plain if len(plain) <= most else plain[:most] + " …"
