@@ -50,6 +50,7 @@ def test_a_lineage_that_cannot_be_read_is_an_error(tmp_path: Path, harm: str) ->
     file.write_bytes(b"{}") if harm == "changed" else file.unlink()
     with pytest.raises(Damaged, match="does not say what the model was made from"):
         unseen(tmp_path, TUNED, ASKED)
+    assert "is not known: " in remarks(tmp_path, TUNED, ASKED)[0], "search can be measured all the same"
 
 
 @given(st.lists(st.text(min_size=1), max_size=5), st.lists(st.text(min_size=1), max_size=5))

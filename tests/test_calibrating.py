@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bicross import pipeline
+from bicross import durable, pipeline
+from bicross.ancestry import LINEAGE, digest, marks
 from bicross.calibrating import FEW, CalibratedCollection
 from bicross.calibrating import calibrate as calibrate_collection
 from bicross.collection.store import Collection, Facts
@@ -19,9 +20,11 @@ from bicross.errors import InputError, StoreError
 from bicross.evaluation.reliability import Wish
 from bicross.models.registry import HASHED
 from bicross.opened import OpenCollection
+from bicross.records import Query
 from bicross.results import Answer
 from bicross.searchers.weights import Weights
 from bicross.settings import IndexSettings, SearchSettings
+from tests.models.tiny import tiny
 
 WORDS = [f"word{number}" for number in range(60)] + list("重置打印机请按住红色按钮十秒钟")
 Judged = tuple[Path, Path, Path]
@@ -63,6 +66,20 @@ def ask(path: Path, question: str, **settings: Any) -> Answer:
     return pipeline.search(path, [question], SearchSettings(**settings)).queries[0]
 
 
+def questions_of(judged: Judged, ids: Iterable[int]) -> list[Query]:
+    """Some of the questions."""
+    texts = {row["_id"]: row["text"] for row in map(json.loads, judged[1].read_text("utf-8").splitlines())}
+    return [Query(f"q{number}", texts[f"q{number}"]) for number in ids]
+
+
+def only(judged: Judged, name: str, ids: Iterable[int]) -> Judged:
+    """The same with judgements of these questions alone."""
+    wanted = {"query-id", *(f"q{number}" for number in ids)}
+    lines = [line for line in judged[2].read_text("utf-8").splitlines(keepends=True) if line.split("\t")[0] in wanted]
+    (judged[2].parent / name).write_text("".join(lines), "utf-8")
+    return judged[0], judged[1], judged[2].parent / name
+
+
 @pytest.fixture
 def judged(tmp_path: Path) -> Judged:
     return make(tmp_path)
@@ -82,7 +99,7 @@ def test_probabilities_get_better_and_rollback_goes_back(judged: Judged, questio
     assert (usual.stored, usual.error_before, usual.before) == (False, None, usual.base) and usual.reliability.error < 0.06
     stored = Weights.of(facts(judged[0]).weights)
     assert facts(judged[0]) == replace(before, weights=json.loads(json.dumps(stored.as_json())))
-    assert stored.calibration["both"] == usual.calibration
+    assert stored.calibration["both"] == replace(usual.calibration, fitted_to=marks(questions_of(judged, range(60))))
     assert replace(stored, calibration={}) == replace(Weights.of(before.weights), calibration={})
     new = ask(judged[0], question).hits
     assert [hit.doc_id for hit in new] == [hit.doc_id for hit in old]
@@ -98,6 +115,74 @@ def test_the_same_questions_again_change_nothing(judged: Judged) -> None:
     again = calibrate(judged)
     assert again.adopted == () and facts(judged[0]) == kept
     assert again.kinds[0].reliability == first.kinds[0].reliability  # cross-fitted still, not of what was fitted to them
+    assert again.kinds[0].same and again.is_stored(again.kinds[0]) and not any("compared with nothing" in one for one in again.remarks)
+
+
+def test_what_is_stored_is_compared_on_questions_that_it_was_not_fitted_to(judged: Judged) -> None:
+    assert "both" in calibrate(only(judged, "first.tsv", range(30))).adopted
+    usual = calibrate(judged).kinds[0]
+    assert (usual.against, usual.compared, usual.pairs) == ("stored", 30, 600)
+    assert usual.told == ("fitted" if usual.better else "stored")
+    later = calibrate(only(judged, "later.tsv", range(20, 60)), dry_run=True).kinds[0]
+    assert later.against == ("base" if usual.better else "stored")
+
+
+def test_with_more_of_the_same_questions_the_new_fit_takes_its_place(judged: Judged) -> None:
+    calibrate(only(judged, "first.tsv", range(45)))
+    found = calibrate(judged)  # 15 new ones prove nothing
+    assert found.kinds[0].against == "base" and "both" in found.adopted and found.is_stored(found.kinds[0])
+    assert any("compared with nothing. What was fitted now takes its place" in remark for remark in found.remarks)
+
+
+def test_fewer_questions_do_not_take_the_place_of_more(judged: Judged) -> None:
+    calibrate(judged)
+    kept = facts(judged[0])
+    found = calibrate(only(judged, "few.tsv", range(40)))
+    assert found.adopted == () and facts(judged[0]) == kept and not found.is_stored(found.kinds[0])
+    assert any("It stays; the figures are of what was fitted now" in remark for remark in found.remarks)
+
+
+def test_a_calibration_that_does_not_say_what_it_was_fitted_to_gives_way(judged: Judged) -> None:
+    calibrate(only(judged, "first.tsv", range(40)))
+    with Collection.write(judged[0]) as writer:
+        old = writer.facts.weights
+        nameless = {kind: {name: one[name] for name in ("offset", "terms", "knots")} for kind, one in old["calibration"].items()}
+        writer.set_facts(replace(writer.facts, weights={**old, "calibration": nameless}))
+    found = calibrate(judged)
+    assert found.kinds[0].against == "base" and "both" in found.adopted
+
+
+def tune(judged: Judged, seen: Iterable[int]) -> None:
+    """Let a model answer that was tuned on these questions; no search asks it."""
+    lineage = {"untuned": {"encoder": HASHED, "reranker": HASHED}, "seen": [digest(query) for query in questions_of(judged, seen)]}
+    durable.write_folder(judged[0] / "models" / "tuned", {**tiny(1, reranker=True), LINEAGE: json.dumps(lineage).encode()}, {})
+    with Collection.write(judged[0]) as writer:
+        assert writer.space is not None
+        weights = {"combination": {"lexical": 1.0, "dense": 1.0}}
+        writer.activate(writer.space, replace(writer.facts, reranker="models/tuned", weights=weights))
+
+
+def test_questions_that_trained_the_models_are_left_out(judged: Judged) -> None:
+    tune(judged, range(20))
+    found = calibrate(judged)
+    assert (found.questions, found.kinds[0].pairs) == (40, 400)
+    assert {skip.id for skip in found.skipped if "trained a model" in skip.reason} == {f"q{number}" for number in range(20)}
+    assert Weights.of(facts(judged[0]).weights).calibration["both"].fitted_to == marks(questions_of(judged, range(20, 60)))
+    with pytest.raises(InputError, match=r"20 of the 24 questions trained the models .*4 are left, expected 5"):
+        calibrate(only(judged, "few.tsv", range(24)))
+    with pytest.raises(InputError, match=r"20 of the 20 questions trained the models .*0 are left"):
+        calibrate(only(judged, "seen.tsv", range(20)))
+
+
+def test_rollback_reaches_the_models_of_before_past_a_calibration(judged: Judged) -> None:
+    before = facts(judged[0])
+    tune(judged, range(20))
+    tuned = facts(judged[0])
+    calibrate(judged)
+    assert pipeline.rollback(judged[0]).changed == ("calibration",)
+    assert facts(judged[0]) == tuned
+    assert pipeline.rollback(judged[0]).changed == ("reranker", "weights")
+    assert facts(judged[0]) == before
 
 
 def test_a_dry_run_measures_and_keeps_nothing(judged: Judged) -> None:
@@ -198,6 +283,30 @@ def test_the_report_is_a_page(judged: Judged, tmp_path: Path) -> None:
     assert found.report == str(tmp_path / "r.html") and page.startswith("<!doctype html>")
     with pytest.raises(InputError, match="report cannot be written"):
         calibrate(judged, report=tmp_path / "nowhere" / "r.html")
+
+
+def test_a_kind_of_search_that_finds_hits_for_one_question_only_is_left_out(judged: Judged) -> None:
+    rows = [json.loads(line) for line in judged[1].read_text("utf-8").splitlines()]
+    texts = [row["text"] if place == 0 else " ".join(f"zz{place}x{word}" for word in range(6)) for place, row in enumerate(rows)]
+    lines = [json.dumps({"_id": row["_id"], "text": text}) + "\n" for row, text in zip(rows, texts, strict=True)]
+    judged[1].write_text("".join(lines), "utf-8")
+    found = calibrate(judged)
+    assert "lexical" not in {one.kind for one in found.kinds} and "both" in {one.kind for one in found.kinds}
+    assert any(remark.startswith("Not calibrated, lexical search: ") and "for 1 questions only" in remark for remark in found.remarks)
+
+
+def test_a_pair_from_elsewhere_brings_its_weights_and_no_probabilities(judged: Judged, tmp_path: Path, question: str) -> None:
+    fitted = Weights(depth=5, calibration=Weights.of({}).calibration).as_json()
+    fitted["calibration"] = {"both": {"offset": -1.0, "terms": {"rerank": {"slope": 1.0, "absent": None}}, "knots": []}}
+    for folder in (tmp_path / "elsewhere", judged[0] / "models" / "own"):
+        durable.write_folder(folder, tiny(2, reranker=True, encoder=HASHED, **fitted), {})
+    pipeline.index([tmp_path / "corpus.jsonl"], judged[0], IndexSettings(reranker=str(tmp_path / "elsewhere")))
+    answer = ask(judged[0], question)
+    assert answer.reranked == 5 and all(hit.probability is None for hit in answer.hits) and answer.probability is None
+    with pytest.raises(InputError, match="was not calibrated"):
+        ask(judged[0], question, min_probability=0.5)
+    pipeline.index([tmp_path / "corpus.jsonl"], judged[0], IndexSettings(reranker="models/own"))
+    assert ask(judged[0], question).hits[0].probability is not None, "the collection's own pair was fitted in it"
 
 
 def test_nothing_relevant_is_shown(judged: Judged) -> None:

@@ -59,8 +59,11 @@ def unseen(path: Path, facts: Facts, queries: Sequence[Query]) -> tuple[list[Que
 
 
 def remarks(path: Path, facts: Facts, queries: Sequence[Query]) -> list[str]:
-    """What is to be said where search is measured with questions that its models have seen; nothing where none is. Raises as `ancestry`."""
-    seen = len(ancestry(path, facts).saw(queries))
+    """What is to be said where search is measured with questions that its models have seen, or may have; nothing where none is."""
+    try:
+        seen = len(ancestry(path, facts).saw(queries))
+    except Damaged as error:
+        return [f"Whether the models that answer were trained on some of these questions is not known: {error}"]
     said = (
         f"{seen} of the {len(queries)} questions trained the models that answer, or fitted their weights, so search looks better here than "
         "it is. Measure with other questions, such as those of `tune --dev`."

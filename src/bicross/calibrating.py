@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bicross import asking, durable
+from bicross.ancestry import MARK, marked, marks, unseen
 from bicross.collection.store import Collection, Facts
 from bicross.data.splits import folds
 from bicross.errors import InputError, StoreError
-from bicross.evaluation.calibrated import Calibrated, calibrated
+from bicross.evaluation.calibrated import FEW, Calibrated, Stored, calibrated
 from bicross.evaluation.calibration import FOLDS, Pair, pairs_of
 from bicross.evaluation.calibration_page import page
 from bicross.evaluation.reliability import Wish
 from bicross.opened import OpenCollection
-from bicross.records import Qrels, Query, Skip
+from bicross.records import Calibration, Qrels, Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import SearchSettings, StageName
 
 Progress = Callable[[str, int, int], None]
 KINDS: tuple[StageName, ...] = ("both", "fused", "dense", "lexical")
-FEW = 30  # judged questions below which everything is very uncertain
 
 
 @dataclass(frozen=True, slots=True)
 class CalibratedCollection:
     """`calibrate`: what was fitted for each kind of search, the usual one first, on how many questions, and which kinds were kept (in a
-    dry run none). `remarks` are what to know before the figures are believed; `report` is the page that was written."""
+    dry run none). `truncated` names the questions that a model could not read whole, or not with all of a passage beside them, `remarks`
+    are what to know before the figures are believed, `report` is the page that was written."""
 
     questions: int
     shown: int
     kinds: tuple[Calibrated, ...]
     adopted: tuple[str, ...]
     dry_run: bool
+    truncated: tuple[str, ...]
     remarks: tuple[str, ...]
     skipped: tuple[Skip, ...]
     report: str | None
     seconds: float
+
+    def is_stored(self, one: Calibrated) -> bool:
+        """Whether the figures of this kind of search are of the calibration that the collection has now."""
+        return one.kind in self.adopted or one.told == "stored" or one.same
 
 
 def calibrate(
@@ -48,18 +53,18 @@ def calibrate(
 ) -> CalibratedCollection:
     """See `pipeline.calibrate`."""
     start = time.perf_counter()
-    if report is not None:
-        _check_page(report)
+    page_path = durable.writable_target(report, "The report") if report else None
     asked, known, skipped = asking.judged(queries, qrels)
-    fold_of = folds(asked, FOLDS, 0)
     with OpenCollection(path) as collection:
         facts, stored = collection.facts, collection.weights
-        found = _told_apart(_pairs(collection, asked, known, fold_of, progress), path, qrels)
+        asked, seen = _unseen(path, facts, asked)
+        truncated = set[str]()
+        found, remarks = _told_apart(_pairs(collection, asked, known, folds(asked, FOLDS, 0), truncated, progress), path, qrels)
     kinds: list[Calibrated] = []
     for kind, pairs in found.items():
         progress(f"fitting, {kind}", len(kinds), len(found))
-        kinds.append(calibrated(kind, pairs, stored.calibration.get(kind), wished, value))
-    better = {one.kind: one.calibration for one in kinds if one.better}
+        kinds.append(calibrated(kind, pairs, _stored(stored.calibration.get(kind), asked), wished, value))
+    better = {one.kind: replace(one.calibration, fitted_to=marks(asked)) for one in kinds if one.better}
     if better and not dry_run:
         _keep(path, facts, replace(stored, calibration={**stored.calibration, **better}))
     done = CalibratedCollection(
@@ -68,20 +73,41 @@ def calibrate(
         kinds=tuple(kinds),
         adopted=() if dry_run else tuple(better),
         dry_run=dry_run,
-        remarks=tuple(_remarks(len(asked), kinds[0])),
-        skipped=tuple(skipped),
+        truncated=tuple(query.id for query in asked if query.id in truncated),
+        remarks=(*_remarks(len(asked), len(truncated), kinds), *remarks),
+        skipped=(*skipped, *seen),
         report=str(report) if report else None,
         seconds=time.perf_counter() - start,
     )
-    if report is not None:
-        durable.write_file(Path(os.path.realpath(report)), page(done.kinds, done.questions, done.shown, done.remarks).encode())
+    if page_path is not None:
+        durable.write_file(page_path, page(done.kinds, done.questions, done.shown, done.remarks).encode())
     return done
 
 
+def _unseen(path: Path, facts: Facts, asked: Sequence[Query]) -> tuple[list[Query], list[Skip]]:
+    """The questions that the models have not seen, and the others. Raises InputError where too few are left."""
+    left, seen = unseen(path, facts, asked)
+    if seen and len(left) < FOLDS:
+        raise InputError(
+            f"{len(seen)} of the {len(asked)} questions trained the models of {path}, which score the answers to them higher than those to "
+            f"others; {len(left)} are left, expected {FOLDS} or more. Name questions that `bicross tune` did not get, such as those of its "
+            "--dev."
+        )
+    return left, seen
+
+
+def _stored(calibration: Calibration | None, asked: Sequence[Query]) -> Stored | None:
+    if calibration is None:
+        return None
+    used = marked(asked, calibration.fitted_to) if calibration.fitted_to else frozenset(query.id for query in asked)
+    return Stored(calibration, used, len(calibration.fitted_to) // MARK)
+
+
 def _pairs(
-    collection: OpenCollection, asked: list[Query], known: Qrels, fold_of: Mapping[str, int], progress: Progress
+    collection: OpenCollection, asked: list[Query], known: Qrels, fold_of: Mapping[str, int], truncated: set[str], progress: Progress
 ) -> dict[str, list[Pair]]:
-    """For each kind of search the hits that it shows; of `both` only those that were read again, which all have the same scores."""
+    """For each kind of search the hits that it shows; of `both` only those that were read again, which all have the same scores.
+    `truncated` as in `asking.ranked`."""
     found: dict[str, list[Pair]] = {}
     for kind in KINDS:
         settings = SearchSettings(stage=kind)
@@ -93,28 +119,43 @@ def _pairs(
         def tell(_: str, done: int, total: int, kind: str = kind) -> None:
             progress(f"searching, {kind}", done, total)
 
-        if pairs := pairs_of(asking.ranked(collection, asked, settings, Stopwatch(), tell), known, fold_of):
+        if pairs := pairs_of(asking.ranked(collection, asked, settings, Stopwatch(), tell, truncated), known, fold_of):
             found[kind] = pairs
     return found
 
 
-def _told_apart(found: Mapping[str, list[Pair]], path: Path, qrels: Path) -> dict[str, list[Pair]]:
-    """The kinds of search that show both relevant hits and others. Raises InputError: the usual one does not."""
-    relevant = {kind: sum(pair.relevant for pair in pairs) for kind, pairs in found.items()}
+def _told_apart(found: Mapping[str, list[Pair]], path: Path, qrels: Path) -> tuple[dict[str, list[Pair]], list[str]]:
+    """The kinds of search that can be calibrated, and why the others are left out. Raises InputError: the usual one is among those."""
     usual = next(iter(found), None)
     if usual is None:
         raise InputError(f"{path} finds nothing for any question, so there is nothing to calibrate; index documents first.")
-    if not relevant[usual]:
-        raise InputError(
-            f"None of the {len(found[usual])} hits that {usual} search of {path} shows is relevant by {qrels}. Look whether both mean the "
+    faults = {kind: fault for kind, pairs in found.items() if (fault := _fault(kind, pairs, path, qrels))}
+    if usual in faults:
+        raise InputError(faults[usual])
+    good = {kind: pairs for kind, pairs in found.items() if kind not in faults}
+    return good, [f"Not calibrated, {kind} search: {fault}" for kind, fault in faults.items()]
+
+
+def _fault(kind: str, pairs: Sequence[Pair], path: Path, qrels: Path) -> str | None:
+    """Why nothing can be fitted to these pairs and measured."""
+    relevant = sum(pair.relevant for pair in pairs)
+    if not relevant:
+        return (
+            f"None of the {len(pairs)} hits that {kind} search of {path} shows is relevant by {qrels}. Look whether both mean the "
             "same document ids, and what `bicross evaluate` says of recall."
         )
-    if relevant[usual] == len(found[usual]):
-        raise InputError(
-            f"All {relevant[usual]} hits that {usual} search of {path} shows are relevant by {qrels}, so nothing can be told apart. "
+    if relevant == len(pairs):
+        return (
+            f"All {relevant} hits that {kind} search of {path} shows are relevant by {qrels}, so nothing can be told apart. "
             "Expected a collection that also holds documents which answer none of the questions."
         )
-    return {kind: pairs for kind, pairs in found.items() if 0 < relevant[kind] < len(pairs)}
+    if len({pair.fold for pair in pairs}) < 2:
+        questions = len({pair.query for pair in pairs})
+        return (
+            f"{kind} search of {path} finds hits for {questions} questions only, which are too few, or too much alike, for a calibration "
+            "to be fitted to some and measured on others. Judge other questions, for which it finds something."
+        )
+    return None
 
 
 def _keep(path: Path, facts: Facts, weights: Weights) -> None:
@@ -127,8 +168,10 @@ def _keep(path: Path, facts: Facts, weights: Weights) -> None:
         writer.activate(writer.space, replace(facts, weights=weights.as_json()))
 
 
-def _remarks(questions: int, usual: Calibrated) -> list[str]:
-    found = []
+def _remarks(questions: int, truncated: int, kinds: Sequence[Calibrated]) -> list[str]:
+    usual, found = kinds[0], []
+    if truncated:
+        found.append(f"{truncated} questions, or passages read beside them, were longer than a model, which did not read their ends.")
     if questions < FEW:
         low, high = usual.reliability.confidence
         found.append(
@@ -140,11 +183,14 @@ def _remarks(questions: int, usual: Calibrated) -> list[str]:
             f"{usual.unjudged} of the {usual.pairs} hits shown were not judged and count as not relevant. Where some of them are, all "
             "probabilities are too low; judge the hits that are shown to see how far."
         )
+    used = [one for one in kinds if one.stored and one.against == "base" and not one.same]
+    for names, what in (
+        ([one.kind for one in used if one.better], "What was fitted now takes its place, because it was fitted to as many questions."),
+        ([one.kind for one in used if not one.better], "It stays; the figures are of what was fitted now."),
+    ):
+        if names:
+            found.append(
+                f"{', '.join(names)}: fewer than {FEW} of these questions are known to be none that what is stored was fitted to, so it is "
+                f"compared with nothing. {what}"
+            )
     return found
-
-
-def _check_page(path: Path) -> None:
-    """Whether the page can be written, to be asked before the work. Raises InputError."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir() or not target.parent.is_dir() or not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(f"The report cannot be written to {path}. Name a file in a folder that exists and can be written to.")

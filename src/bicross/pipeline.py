@@ -238,12 +238,13 @@ def calibrate(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> CalibratedCollection:
-    """Fit what turns scores into probabilities on judged questions; kept if cross-fitting says better. `rollback` goes back.
+    """Fit what turns scores into probabilities on judged questions that the models have not seen; kept if better on questions that neither
+    it nor what is stored was fitted to. `rollback` goes back.
 
     `wished` "precision" or "recall" of `value`: the threshold for it is found, with its interval. `report_path`: a page to read.
 
     Raises:
-        InputError: a file is not what it should be, or the judgements tell nothing apart.
+        InputError: a file is not what it should be, or the judgements tell nothing apart. StoreError: the collection was changed meanwhile.
     """
     return calibrating.calibrate(path, queries_path, qrels_path, wished, value, report_path, dry_run, progress)
 

@@ -21,10 +21,11 @@ def asked(world: Judged, *more: str | Path) -> tuple[str | Path, ...]:
 
 def test_one_object(world: Judged, tmp_path: Path, run: Run) -> None:
     found = run(*asked(world, "--precision", "0.6", "--report", tmp_path / "r.html", "--json")).json
-    assert set(found) == {"questions", "shown", "kinds", "adopted", "dry_run", "remarks", "skipped", "report", "seconds"}
+    assert set(found) == {"questions", "shown", "kinds", "adopted", "dry_run", "truncated", "remarks", "skipped", "report", "seconds"}
     both = found["kinds"][0]
     assert (both["kind"], both["better"], found["questions"]) == ("both", True, 60)
-    assert set(both["calibration"]) == {"offset", "terms", "knots"}
+    assert set(both["calibration"]) == {"offset", "terms", "knots", "fitted_to"}
+    assert set(both["best_hit"]) == set(both["threshold"]) and "best hits" in both["best_hit"]["verdict"]
     assert both["threshold"]["wished"] == "precision" and both["threshold"]["value"] == 0.6
     assert {"error", "confidence", "by_chance", "bins"} == set(both["reliability"])
     assert (tmp_path / "r.html").is_file()
@@ -33,11 +34,14 @@ def test_one_object(world: Judged, tmp_path: Path, run: Run) -> None:
 def test_lines_for_people(world: Judged, run: Run) -> None:
     dry = run(*asked(world, "--recall", "0.5", "--dry-run"))
     assert dry.code == 0
-    for words in ("60 questions", "both: 600 hits", "expected calibration error", "For a recall of 0.5", "--min-probability", "a dry run"):
+    for words in ("60 questions", "both: 600 hits", "expected calibration error", "For a recall of 0.5 keep best hits", "a dry run"):
         assert words in dry.out
     assert "note: " in dry.out and "not judged" in dry.out
-    assert "kept now: both" in run(*asked(world)).out
-    assert "not better, kept as it was" in run(*asked(world)).out
+    assert "--min-probability" not in dry.out, "it is of a calibration that was not kept"
+    kept = run(*asked(world, "--recall", "0.5")).out
+    assert "kept now: both" in kept and kept.count("bicross search ... --min-probability") == 2
+    again = run(*asked(world, "--recall", "0.5")).out
+    assert "not better, kept as it was" in again and again.count("bicross search ... --min-probability") == 2
 
 
 def test_a_search_abstains(world: Judged, run: Run) -> None:

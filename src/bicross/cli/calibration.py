@@ -33,7 +33,8 @@ def calibrate(
 ) -> None:
     """Fit what turns scores into probabilities on judged questions, and the threshold for a precision or recall.
 
-    Kept if better than what is stored, on questions that it was not fitted to; `rollback` goes back.
+    Kept if better than what is stored, on questions that neither was fitted to; `rollback` goes back. Questions that trained the
+    collection's models are left out.
     """
     from bicross import pipeline
     from bicross.cli.progress import bar
@@ -54,13 +55,10 @@ def shown(found: CalibratedCollection) -> Iterable[str]:
     """What was fitted, how good it is, the threshold of the usual search, and what was kept."""
     from bicross.cli.show import skips, time_of
 
-    yield f"{found.questions} questions, the first {found.shown} hits of each; all figures are of questions that had no part in the fit"
+    yield f"{found.questions} questions, the first {found.shown} hits of each; no question had a part in the probabilities that it measures"
     for one in found.kinds:
         yield from _kind(one)
-    usual = found.kinds[0]
-    yield usual.threshold.verdict
-    if usual.threshold.probability is not None and (usual.stored or usual.better):
-        yield f"to keep those only: bicross search ... --min-probability {usual.threshold.probability:g}"
+    yield from _thresholds(found)
     yield from (f"note: {remark}" for remark in found.remarks)
     if found.dry_run:
         yield "a dry run: nothing was kept"
@@ -72,6 +70,15 @@ def shown(found: CalibratedCollection) -> Iterable[str]:
     yield from skips(found.skipped)
 
 
+def _thresholds(found: CalibratedCollection) -> Iterable[str]:
+    """Those of the usual search: what a search can be asked for is of the probabilities that it shows from now on."""
+    usual = found.kinds[0]
+    for one, whose in ((usual.threshold, "only hits that have it"), (usual.best_hit, "only questions of which the best hit has it")):
+        yield one.verdict
+        if found.is_stored(usual) and one.probability is not None:
+            yield f"  to answer with {whose}: bicross search ... --min-probability {one.probability:g}"
+
+
 def _kind(one: Calibrated) -> Iterable[str]:
     low, high = one.reliability.confidence
     terms = ", ".join(one.calibration.terms)
@@ -80,6 +87,6 @@ def _kind(one: Calibrated) -> Iterable[str]:
     stored = "" if one.error_before is None else f"; {one.error_before:.3f} with what was stored"
     yield f"  expected calibration error {one.reliability.error:.3f} [{low:.3f}, {high:.3f}] ({chance}{stored})"
     low, high = one.confidence
-    before = "stored" if one.stored else "without scores"
-    verdict = "better" if one.better else "not shown to be better"
-    yield f"  log loss {one.log_loss:.4f}, {before} {one.before:.4f}: gain {one.difference:+.4f} [{low:+.4f}, {high:+.4f}], {verdict}"
+    before = "without scores" if one.against == "base" else "stored"
+    gain = f"{one.difference:+.4f} [{low:+.4f}, {high:+.4f}], {one.verdict}"
+    yield f"  log loss on {one.compared} questions {one.log_loss:.4f}, {before} {one.before:.4f}: gain {gain}"
