@@ -27,6 +27,7 @@ FRAME = """<!doctype html><title>frame</title><body style="margin:0"><pre id="fo
 style="border:0;width:{width}px;height:800px"></iframe><script>
 document.getElementById("f").onload = event => {{
   const page = event.target.contentDocument, worst = [...page.querySelectorAll("a[href^='#worst-']")].slice(0, 3);
+  page.querySelectorAll("details").forEach(part => {{ part.open = true; }});
   document.getElementById("found").textContent = JSON.stringify({{
     wide: page.documentElement.scrollWidth, bottom: Math.max(...worst.map(a => a.getBoundingClientRect().bottom)), links: worst.length,
     small: Math.min(...[...page.querySelectorAll("svg.figure text")].map(t => t.getBoundingClientRect().height))}});
