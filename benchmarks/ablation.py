@@ -6,14 +6,16 @@
     python benchmarks/ablation.py UNTUNED --data DATA/stard --split dev --name stard \\
         --mined COLLECTION/tuning/RUN/1-mined/mined.jsonl --second COLLECTION/tuning/RUN/2-mined/mined.jsonl
 
-All mined rows train, but for near-duplicates of the questions that judge: those of the split, at most 150 of them, drawn at random.
-Bi-encoders search the pool of what lexical and dense search of the collection find for the judged questions, and their answers;
-they are trained at the rate of `tune` and mixed with the untuned weights as it does, to a fixed `--share`;
-cross-encoders order what was found for each, alone and in the combination, fitted to the judged questions and cross-fitted. The collection
-is one that was not tuned. Each row is nDCG@10 with the paired difference to the untuned model and its 95 % interval, of one `--seed`.
+All mined rows train, or `--questions` of them drawn at random, but for near-duplicates of the questions that judge: those of the split, at
+most 150 of them, drawn at random. Bi-encoders search the pool of what lexical and dense search of the collection find for the judged
+questions, and their answers; they are trained at the rate of `tune` and mixed with the untuned weights as it does, but to a fixed
+`--share`; cross-encoders order what was found for each, alone and in the combination, fitted to the judged questions and cross-fitted.
+The collection is one that was not tuned. Each row is nDCG@10 with the paired difference to the untuned model and its 95 % interval, of
+one `--seed`.
 
 "two rounds" goes on training the model of "+ distilled" with the rows of `--second`, which `bicross tune --rounds 2` mines with the tuned
-models of its first round; without that file the row is left out. Writes benchmarks/results/ablation.json.
+models of its first round, or `bicross mine` of a tuned collection; without that file the row is left out. Writes
+benchmarks/results/ablation.json.
 """
 
 from __future__ import annotations
@@ -49,11 +51,11 @@ from bicross.training.surgery import average
 from bicross.tuning.merging import pool_search
 from bicross.tuning.mined import gather
 from bicross.tuning.rows import TEACHER, hits, teach, unseen
-from bicross.tuning.weights import combination
+from bicross.tuning.weights import combination, fold_of
 from bicross.vectors import best_first
 
 PATH = Path(__file__).parent / "results" / "ablation.json"
-JUDGED = 150  # questions
+JUDGED, FOUND = 150, 20  # questions, and candidates of each
 BI_ENCODER, CROSS_ENCODER = "bi-encoder", "cross-encoder"
 
 
@@ -112,7 +114,7 @@ def judged_rows(collection: Path, data: Path, split: str, progress: Progress) ->
     asked = sorted(Random(0).sample(asked, min(JUDGED, len(asked))), key=lambda query: query.id)
     settings = MineSettings()
     with OpenCollection(collection) as opened:
-        rows = gather(opened, asked, qrels, settings, settings.depth, {}, progress)
+        rows = gather(opened, asked, qrels, settings, FOUND, {}, progress)
     found = [replace(row, candidates=tuple(one for one in row.candidates if not drawn(one))) for row in rows]
     return found, {query.id: qrels[query.id] for query in asked}
 
@@ -124,7 +126,8 @@ def reranked(model: str, judged: Sequence[Mined], qrels: Qrels) -> tuple[Run, fl
         recalled = {one.doc_id for one in (*row.positives, *row.candidates) if not drawn(one)}
         found[row.query.id] = [hit for hit in hits(row) if hit.doc_id in recalled]
     alone = {query: best_first(Hit(hit.doc_id, hit.stages["rerank"].score) for hit in several)[:100] for query, several in found.items()}
-    return Run(Path(model).name, alone), combination(found, qrels).quality["lexical + dense + rank + rerank"]
+    joined = combination(found, qrels, fold_of([row.query for row in judged]))
+    return Run(Path(model).name, alone), joined.quality["lexical + dense + rank + rerank"]
 
 
 class Ablation:
@@ -172,6 +175,8 @@ class Ablation:
         seconds = time.perf_counter() - start
         shutil.rmtree(work)
         self._made[into.name] = {"rows": len(epochs[0]), "seconds": seconds, "settings": settings.model_dump()}
+        if kind == BI_ENCODER:
+            self._made[into.name]["share"] = self._options.share
         return into
 
     def _found(self, kind: str, model: str) -> tuple[Run, dict[str, Any]]:
@@ -199,6 +204,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a BEIR folder: queries.jsonl and qrels/SPLIT.tsv")
     parser.add_argument("--split", default="dev", help="the questions that judge")
     parser.add_argument("--mined", type=Path, required=True, help="mined rows of the first round")
+    parser.add_argument("--questions", type=int, help="so many of the mined questions train, drawn at random; by default all")
     parser.add_argument("--second", type=Path, help="mined rows of the second round")
     parser.add_argument("--name", required=True, help="of the table in the results")
     parser.add_argument("--only", nargs="*", help="rows to compute, by the beginning of their names")
@@ -213,12 +219,16 @@ def main() -> None:
     with TemporaryDirectory() as folder, bar() as progress:
         judged, qrels = judged_rows(options.collection, options.data, options.split, progress)
 
-        def training(path: Path) -> list[Mined]:
-            rows = read_mined(path)
-            kept = {query.id for query in held_out([row.query for row in rows], [row.query for row in judged])}
-            return [row for row in rows if row.query.id in kept and row.positives]
+        mined = read_mined(options.mined)
+        ids = sorted(row.query.id for row in mined)
+        some = set(Random(0).sample(ids, min(options.questions or len(ids), len(ids))))
 
-        mined, second = training(options.mined), training(options.second) if options.second else []
+        def training(rows: Sequence[Mined]) -> list[Mined]:
+            rows = [row for row in rows if row.query.id in some and row.positives]
+            kept = {query.id for query in held_out([row.query for row in rows], [row.query for row in judged])}
+            return [row for row in rows if row.query.id in kept]
+
+        mined, second = training(mined), training(read_mined(options.second)) if options.second else []
         ablation = Ablation(options, judged, qrels, Path(folder), progress)
         if BI_ENCODER in options.kinds:
             if not second:

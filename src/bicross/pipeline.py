@@ -40,6 +40,7 @@ from bicross.results import (
     Indexed,
     Inspected,
     MinedFile,
+    MixedModel,
     Questions,
     RolledBack,
     SplitFiles,
@@ -348,6 +349,17 @@ def train(
     """
     starter = STARTER_ENCODER if kind == "bi-encoder" else STARTER_RERANKER
     return steps.train(kind, rows, base or starter, into, settings, teacher, progress)
+
+
+def mix(tuned: str, into: Path, base: str | None = None, share: float = 0.5) -> MixedModel:
+    """A bi-encoder whose weights lie between a tuned one's and those of its base, by default the starter's: it forgets less.
+
+    Needs the extra `train`.
+
+    Raises:
+        InputError: the two are not of one origin, or `into` is not empty.
+    """
+    return steps.mix(tuned, base or STARTER_ENCODER, share, into)
 
 
 def tune(

@@ -173,6 +173,15 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedModel:
+    """`mix`: the new model's folder, and the share of its weights that are the tuned model's."""
+
+    path: str
+    fingerprint: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
     """`weigh`: nDCG@10 of two-stage search with the weights of before and, cross-fitted, with those fitted now; kept if better.
 

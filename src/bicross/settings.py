@@ -153,6 +153,12 @@ class CrossEncoderSettings(TrainSettings):
     layers: int | None = Field(default=None, ge=1, le=200)
 
 
+class TunedBiEncoderSettings(BiEncoderSettings):
+    """How `tune` trains a bi-encoder: at a rate that is higher than for training alone, since what comes out is mixed with its base."""
+
+    learning_rate: float = Field(default=1e-4, gt=0, lt=1)
+
+
 class QuestionSettings(Settings):
     """What `questions` does.
 
@@ -199,7 +205,7 @@ class TuneSettings(Settings):
     depth: int | None = Field(default=None, ge=1, le=1000)
     seed: int = 0
     mine: MineSettings = MineSettings()
-    bi_encoder: BiEncoderSettings = BiEncoderSettings(learning_rate=1e-4)  # higher than for training alone: what comes out is mixed
+    bi_encoder: TunedBiEncoderSettings = TunedBiEncoderSettings()
     cross_encoder: CrossEncoderSettings = CrossEncoderSettings()
     gate: GateSettings = GateSettings()
 

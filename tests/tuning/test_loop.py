@@ -16,7 +16,7 @@ from bicross import pipeline
 from bicross.data.examples import read_mined
 from bicross.models.registry import load_encoder
 from bicross.settings import GateSettings
-from bicross.tuning import loop, measure
+from bicross.tuning import loop, measure, merging
 from bicross.tuning.measure import GENERAL_SETS
 from bicross.tuning.mined import MINED
 from bicross.tuning.plan import SHARES
@@ -85,9 +85,22 @@ def test_an_encoder_that_forgets_is_mixed_with_its_base(tmp_path: Path, monkeypa
     merge = Run(Path(found.run)).json("1-merge", VALUE)
     guards = {share: found["guards"] for share, found in merge["tried"].items()}
     assert not all(guard["passed"] for guard in guards["1.0"]), merge
-    assert merge["share"] in (0.75, 0.5)
+    assert merge["share"] in (0.75, 0.5, 0.0)
+    assert all(guard["passed"] for guard in guards["0.0"])  # the untuned encoder forgets nothing, so a share is always left
     fall = {share: max(guard["before"] - guard["after"] for guard in several) for share, several in guards.items()}
     assert fall[str(merge["share"])] < fall["1.0"]
+
+
+def test_an_encoder_that_no_share_improves_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "SHARES", (0.0,))
+    collection, queries, qrels = make_collection(tmp_path, 300)
+    found = pipeline.tune(collection, queries, qrels, None, quick())
+    assert found.promoted, found.reason
+    assert found.models["bi_encoder"] == str(tmp_path / "models" / "encoder")
+    assert found.models["cross_encoder"].startswith("models/reranker-")
+    with pipeline.open_collection(collection) as opened:
+        assert (opened.facts.encoder, opened.facts.reranker) == tuple(found.models.values())
+    assert pipeline.rollback(collection).reranker == str(tmp_path / "models" / "reranker")
 
 
 def test_a_tuned_collection_is_tuned_from_the_untuned_models(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_the_estimate_is_tokens_over_rates() -> None:
     assert found["embed"] == (2 + 1) * 1000 * 90 / 1000
     # Both sides' cross-encoder and one's late interaction on 10 questions; old and new encoder on the general ones.
     assert found["measure"] == pytest.approx(10 * 20 * (2 * 100 / 500 + 90 / 1000) + 2 * GENERAL_TOKENS / 1000 + REST)
-    # In each of two rounds the untuned encoder on the general questions, and each mixture on these and on what held-out ones find.
-    assert found["mixing"] == pytest.approx(2 * (4 * GENERAL_TOKENS + 3 * 0.15 * 50 * 14 * 90) / 1000)
+    # In each of two rounds the untuned encoder and three mixtures on the general questions and on what held-out ones find.
+    assert found["mixing"] == pytest.approx(2 * (4 * GENERAL_TOKENS + 4 * 0.15 * 50 * 14 * 90) / 1000)
     shown = as_json(plan, world)
     assert shown["seconds"] == pytest.approx(sum(shown["estimates"].values()), abs=0.1)
     assert (shown["plan"]["candidates"], shown["world"]["encoder_layers"]) == (14, 6)

@@ -28,7 +28,7 @@ LINEAGE: dict[str, Any] = {
     "parents": {"encoder": "bicross/starter-encoder", "reranker": "bicross/starter-reranker"},
     "fingerprints": {"encoder": "a" * 64, "reranker": "b" * 64},
     "data": {"questions": "c" * 64, "train": "d" * 64, "documents": 3, "passage_tokens": 64},
-    "settings": {"gate": {"confidence": 0.9}, "note": "{braces} | pipes"},
+    "settings": {"gate": {"confidence": 0.9, "measure": "nDCG@10"}, "note": "{braces} | pipes"},
     "seed": 5,
     "threads": 2,
     "versions": {"bicross": "0.1.0"},
@@ -145,6 +145,18 @@ def test_the_same_reranker_beside_another_encoder_has_its_own_weights(made: dict
         found = notes(str(made["collection"] / facts.reranker))
         assert (found["encoder"], Weights.of(found)) == (facts.encoder, weights)
     assert promoted(made, "encoder1", "reranker1") == first  # what is there already is not written again
+
+
+def test_models_given_by_name_stay_what_they_are(made: dict[str, Path]) -> None:
+    """An encoder or a reranker that tuning did not change is not copied, and the fitted weights hold all the same."""
+    with Collection.write(made["collection"]) as writer:
+        before = writer.facts
+        facts = own(writer, {"encoder": made["encoder1"], "reranker": before.reranker}, WEIGHTS, LINEAGE)
+        promote(writer, facts, before, lambda what, done, total: None)
+        kept = own(writer, {"encoder": facts.encoder, "reranker": made["reranker1"]}, WEIGHTS, LINEAGE)
+    assert (facts.reranker, Weights.of(facts.weights)) == (before.reranker, WEIGHTS) and facts.encoder != before.encoder
+    assert (kept.encoder, notes(str(made["collection"] / kept.reranker))["encoder"]) == (facts.encoder, facts.encoder)
+    assert pipeline.rollback(made["collection"]).encoder == before.encoder
 
 
 def test_what_was_measured_against_something_else_is_not_promoted(made: dict[str, Path]) -> None:

@@ -14,12 +14,15 @@ import pytest
 from bicross import pipeline
 from bicross.data.examples import read_mined, write_mined
 from bicross.errors import InputError
-from bicross.models.registry import HASHED, load_reranker
+from bicross.models.registry import HASHED, load_encoder, load_reranker
 from bicross.records import Example, Mined
 from bicross.results import TrainedModel
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings
 
 pytest.importorskip("torch")
+
+import torch
+from safetensors.torch import load_file
 
 from bicross.training import bi_encoder, fitting
 from bicross.tuning import steps
@@ -216,3 +219,21 @@ def test_into_the_working_folder(bases: tuple[Path, Path], mined: Path, tmp_path
     done = pipeline.train("bi-encoder", mined, str(bases[0]), Path(), QUICK.model_copy(update={"epochs": 1}))
     assert done.path == "." and (tmp_path / "here" / "model.safetensors").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_a_mixture_lies_between_the_model_and_its_base(tmp_path: Path) -> None:
+    base, _ = make_models(tmp_path / "models")
+    tuned, _ = make_models(tmp_path / "others", seed=1)
+    found = pipeline.mix(str(tuned), tmp_path / "mixed", str(base), 0.25)
+    ours, theirs, mixed = (load_file(next(folder.rglob("*.safetensors"))) for folder in (tuned, base, tmp_path / "mixed"))
+    for name, value in mixed.items():
+        if value.is_floating_point():
+            assert torch.allclose(value, 0.25 * ours[name] + 0.75 * theirs[name], atol=1e-6)
+    assert found.fingerprint == load_encoder(str(tmp_path / "mixed")).space.fingerprint
+    with pytest.raises(InputError, match="exists already and is not an empty folder"):
+        pipeline.mix(str(tuned), tmp_path / "mixed", str(base), 0.25)
+    with pytest.raises(InputError, match="share is 1; expected a number between 0"):
+        pipeline.mix(str(tuned), tmp_path / "more", str(base), 1.0)
+    with pytest.raises(InputError, match="only models of one origin"):
+        pipeline.mix(str(tuned), tmp_path / "more")
+    assert not (tmp_path / "more").exists()

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
 from bicross import pipeline
-from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, IndexSettings, MineSettings, TuneSettings
+from bicross.settings import CrossEncoderSettings, GateSettings, IndexSettings, MineSettings, TunedBiEncoderSettings, TuneSettings
 
 SUBJECTS, FILLERS, WIDTH, LENGTH = 12, 20, 32, 32
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -104,7 +104,7 @@ def quick(**updates: object) -> TuneSettings:
     settings = TuneSettings(
         dev_share=0.4,
         mine=MineSettings(depth=20, hard_depth=10),
-        bi_encoder=BiEncoderSettings(learning_rate=3e-3, batch=16, max_tokens=32),
+        bi_encoder=TunedBiEncoderSettings(learning_rate=3e-3, batch=16, max_tokens=32),
         cross_encoder=CrossEncoderSettings(learning_rate=3e-3, batch=8, max_tokens=32),
         gate=GateSettings(general_limit=1.0, latency=100.0),
     )

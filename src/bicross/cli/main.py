@@ -228,7 +228,7 @@ app.command()(judging.judge)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(calibration.calibrate)
-for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.weigh):
+for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.mix, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")
 

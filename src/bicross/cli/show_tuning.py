@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bicross.cli.show import skips, time_of
-from bicross.results import MinedFile, SplitFiles, TrainedModel, Tuned, Weighed
+from bicross.results import MinedFile, MixedModel, SplitFiles, TrainedModel, Tuned, Weighed
 
 
 def mined(found: MinedFile) -> Iterable[str]:
@@ -46,6 +46,12 @@ def trained(found: TrainedModel) -> Iterable[str]:
     yield f"fingerprint {found.fingerprint[:12]}"
 
 
+def mixed(found: MixedModel) -> Iterable[str]:
+    """The model, and how much of it was trained."""
+    yield f"{found.share:g} of the trained weights and {1 - found.share:g} of the base's: {found.path}"
+    yield f"fingerprint {found.fingerprint[:12]}"
+
+
 def tuned(found: Tuned) -> Iterable[str]:
     """The plan, and after a run what it brought and what was decided."""
     yield f"{found.questions['train']} questions to train on, {found.questions['dev']} to measure with"
@@ -69,5 +75,7 @@ def tuned(found: Tuned) -> Iterable[str]:
         yield f"  {'passed' if guard['passed'] else 'FAILED'}: {guard['name']} {guard['before']:.4f} -> {guard['after']:.4f}"
     yield from (f"  warning: {warning}" for warning in found.warnings)
     yield from (f"{kind.replace('_', '-')}: {name}" for kind, name in found.models.items())
+    if found.models and "rerank" not in found.weights["weights"]["combination"]:
+        yield "the tuned cross-encoder adds nothing to the order, so the one of before stays"
     yield f"{time_of(found.seconds)}; everything that was measured is in {found.run}"
     yield from skips(found.skipped)

@@ -141,6 +141,21 @@ def distill(
     out(found, as_json, show_tuning.mined)
 
 
+def mix(
+    tuned: Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a bi-encoder that was trained.")],
+    into: NewFolder,
+    base: Annotated[str | None, typer.Option(help="What it was trained from. By default what ships with Bicross.")] = None,
+    share: Annotated[float, typer.Option(help="Of the trained weights; the rest is the base's.")] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Mix a trained bi-encoder with its base: it forgets less of what it knew."""
+    from bicross import pipeline
+    from bicross.cli import show_tuning
+    from bicross.cli.show import out
+
+    out(pipeline.mix(tuned, into, base, share), as_json, show_tuning.mixed)
+
+
 @train_app.command("bi-encoder")
 def train_bi_encoder(
     rows: Rows,

@@ -13,7 +13,7 @@ from bicross.records import Qrels, Query, Ranking, Run
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
-from bicross.tuning.weights import SHOWN, Known, calibrations, candidates_of, combination, cross_fitted, joined, lexical_weight
+from bicross.tuning.weights import SHOWN, Known, calibrations, candidates_of, combination, cross_fitted, fold_of, joined, lexical_weight
 
 Progress = Callable[[str, int, int], None]
 RECALLED = 100
@@ -53,26 +53,27 @@ class _Searched:
     def __init__(self, collection: OpenCollection, queries: Sequence[Query], qrels: Qrels, depth: int, progress: Progress) -> None:
         self._collection, self._queries, self._depth, self._progress = collection, queries, depth, progress
         self._qrels = {query.id: qrels[query.id] for query in queries}
+        self._folds = fold_of(queries)
         self._lexical, self._dense = (Known(self._found(stage)) for stage in ("lexical", "dense"))
         self._read = cache(lambda weight: self.both({"lexical": weight, "dense": 1.0}, ASKED))
 
     def fitted(self) -> dict[str, Any]:
         """What `fit_weights` gives."""
-        weight = lexical_weight(self._lexical, self._dense, self._queries, self._qrels)
+        weight = lexical_weight(self._lexical, self._dense, self._queries, self._qrels, self._folds)
         candidates = {query: candidates_of(ranking, self._depth) for query, ranking in self._read(weight).items()}
-        combined = combination(candidates, self._qrels)
+        combined = combination(candidates, self._qrels, self._folds)
         fused = FusedSearcher({"lexical": self._lexical, "dense": self._dense}, {"lexical": weight, "dense": 1.0})
         recalled = {
             kind: searcher.search(self._queries, SHOWN)
             for kind, searcher in (("fused", fused), ("dense", self._dense), ("lexical", self._lexical))
         }
-        calibrated = calibrations(candidates, combined.weights, recalled, self._qrels)
+        calibrated = calibrations(candidates, combined.weights, recalled, self._qrels, self._folds)
         weights = joined(self._collection.weights, weight, combined.weights, self._depth, calibrated)
         return {"weights": weights.as_json(), "quality": combined.quality, "taken": combined.taken, "questions": len(self._queries)}
 
     def cross_fitted(self) -> dict[str, Ranking]:
         """Each question's ranking with weights in which it has no part."""
-        return cross_fitted(self._lexical, self._dense, self._read, self._queries, self._qrels, self._depth)
+        return cross_fitted(self._lexical, self._dense, self._read, self._queries, self._qrels, self._folds, self._depth)
 
     def both(self, fusion: Mapping[str, float], combination: Mapping[str, float]) -> dict[str, Ranking]:
         """Two-stage search with these weights."""

@@ -35,8 +35,8 @@ FOLDS = 2  # each model scores the questions that it was not trained on; two cos
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the steps work on. `queries` are the training questions and `fold_of` their folds, `held` those that only fit weights;
-    `encoder` and `reranker` are the models that no tuning changed."""
+    """What the steps work on. `queries` are the training questions and `fold_of` their folds, `held` those that choose the mixture and fit
+    weights; `encoder` and `reranker` are the models that no tuning changed."""
 
     run: Run
     plan: Plan

@@ -42,7 +42,7 @@ def side_by_side(
         side: {stage: means(per_query(measures, qrels, run)) for stage, run in by_stage.items()} for side, by_stage in runs.items()
     }
     for stage in STAGES:
-        against = compare(runs["before"][stage], runs["after"][stage], qrels, "nDCG@10", confidence=gate.confidence)
+        against = compare(runs["before"][stage], runs["after"][stage], qrels, gate.measure, confidence=gate.confidence)
         found.setdefault("difference", {})[stage] = {
             name: value for name, value in asdict(against).items() if name in ("difference", "confidence", "p_value", "wins", "losses")
         }

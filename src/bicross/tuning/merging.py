@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bicross.evaluation.gate import general_guards
 from bicross.evaluation.metrics import means, per_query
 from bicross.models import registry
@@ -24,19 +26,21 @@ from bicross.tuning.mined import gather
 from bicross.tuning.plan import SHARES
 from bicross.vectors import best_first, similarities
 
-MEASURE = "nDCG@10"
 FOUND = 100
 
 
 def merged(task: Task, number: int, collection: OpenCollection, tuned: Path) -> Path:
-    """The tuned encoder, or a mean of its weights with those of the untuned one.
+    """The tuned encoder, a mean of its weights with those of the untuned one, or the untuned one itself (share 0).
 
     Of the shares with which the general questions fall by no more than the gate allows, that with which the held-out questions are
-    answered best; the smallest, where all forget more. The held-out questions are searched in the pool of what the `collection`'s
-    searches find for them.
+    answered best; the untuned one forgets nothing, so there always is one. The held-out questions are searched in the pool of what the
+    `collection`'s searches find for them. The gate judges by the same general questions, with the same test: for models that begin
+    untuned it only repeats what was chosen by.
     """
 
     def mixed(share: float) -> Path:
+        if share in (0.0, 1.0):
+            return tuned if share else task.encoder
         into = task.run.path(f"{number}-merged-{share}")
         task.run.once(into.name, lambda: average([tuned, task.encoder], [share, 1 - share], into, {"share": share}))
         return into
@@ -44,20 +48,20 @@ def merged(task: Task, number: int, collection: OpenCollection, tuned: Path) -> 
     def choose() -> dict[str, Any]:
         rows = held_rows(task, collection)
         qrels = {row.query.id: task.qrels[row.query.id] for row in rows}
+        measure = task.settings.gate.measure
         before = general_runs(registry.load_encoder(str(task.encoder)))
         tried: dict[str, Any] = {}
         for done, share in enumerate(SHARES):
             task.progress("mixing with the base", done, len(SHARES))
-            encoder = registry.load_encoder(str(tuned if share == 1.0 else mixed(share)))
-            guards = general_guards(general_sets(before, general_runs(encoder)), task.settings.gate)
-            found = means(per_query([MEASURE], qrels, pool_search(encoder, rows)))
+            encoder = registry.load_encoder(str(mixed(share)))
+            after = general_runs(encoder) if share else before
+            guards = general_guards(general_sets(before, after), task.settings.gate)
+            found = means(per_query([measure], qrels, pool_search(encoder, rows)))
             tried[str(share)] = {**found, "guards": [asdict(guard) for guard in guards]}
         kept = [share for share in SHARES if all(guard["passed"] for guard in tried[str(share)]["guards"])]
-        share = max(kept, key=lambda one: tried[str(one)][MEASURE]) if kept else min(SHARES)
-        return {"share": share, "tried": tried, "questions": len(rows)}
+        return {"share": max(kept, key=lambda one: tried[str(one)][measure]), "tried": tried, "questions": len(rows)}
 
-    share = task.run.value(f"{number}-merge", choose)["share"]
-    return tuned if share == 1.0 else mixed(share)
+    return mixed(task.run.value(f"{number}-merge", choose)["share"])
 
 
 def held_rows(task: Task, collection: OpenCollection) -> list[Mined]:
@@ -67,11 +71,18 @@ def held_rows(task: Task, collection: OpenCollection) -> list[Mined]:
 
 
 def pool_search(encoder: Encoder, rows: Sequence[Mined]) -> Run:
-    """Dense search of the rows' questions over the pool of all their candidates and answers."""
-    texts = {one.doc_id: one.text for row in rows for one in (*row.positives, *row.candidates)}
-    vectors = encoder.encode_documents(list(texts.values()))  # (pool, dim)
-    scores = similarities(encoder.encode_queries([row.query.text for row in rows]), vectors, encoder.space)  # (questions, pool)
+    """Dense search of the rows' questions over the pool of all their candidates and answers.
+
+    Questions know a document by different passages; its score is that of the best of these, as in search.
+    """
+    passages = sorted({(one.doc_id, one.text) for row in rows for one in (*row.positives, *row.candidates)})
+    starts = [place for place, (doc_id, _) in enumerate(passages) if place == 0 or passages[place - 1][0] != doc_id]
+    vectors = encoder.encode_documents([text for _, text in passages])  # (passages, dim)
+    scores = similarities(encoder.encode_queries([row.query.text for row in rows]), vectors, encoder.space)  # (questions, passages)
+    best = np.maximum.reduceat(scores, starts, axis=1)  # (questions, documents)
+    ids = [passages[place][0] for place in starts]
     rankings = {}
-    for row, values in zip(rows, scores.tolist(), strict=True):
-        rankings[row.query.id] = best_first(Hit(doc_id, value) for doc_id, value in zip(texts, values, strict=True))[:FOUND]
+    for row, values in zip(rows, best, strict=True):
+        enough = np.partition(values, -FOUND)[-FOUND] if len(ids) > FOUND else -np.inf
+        rankings[row.query.id] = best_first(Hit(ids[place], float(values[place])) for place in np.flatnonzero(values >= enough))[:FOUND]
     return Run("dense search of the pool", rankings)

@@ -12,7 +12,7 @@ from bicross.errors import InputError
 T = TypeVar("T")
 HELD_SHARE = 0.15  # of the training questions: they fit the weights, and train nothing
 SLACK = 0.93  # of the budget that is planned: what is left pays for what no estimate knows
-SHARES = (1.0, 0.75, 0.5)  # of the tuned encoder's weights that are tried, the rest being its base's
+SHARES = (1.0, 0.75, 0.5, 0.0)  # of the tuned encoder's weights that are tried, the rest being its base's
 GENERAL_TOKENS = 45_000  # of the general questions and their texts, by the starter encoder's tokenizer
 REST = 30.0  # seconds: the searches that are timed, the tests of significance, the files
 
@@ -151,7 +151,7 @@ def estimate(plan: Plan, world: World) -> dict[str, float]:
     scored = questions * (plan.candidates + answers / max(1.0, questions) + 4) * pair
     both = pair / world.scoring + world.passage_tokens / world.encoding  # a candidate that cross-encoder and late interaction read
     held = min(plan.fitted, HELD_SHARE * questions)
-    mixed = GENERAL_TOKENS + len(SHARES) * (GENERAL_TOKENS + held * plan.candidates * world.passage_tokens)
+    mixed = len(SHARES) * (GENERAL_TOKENS + held * plan.candidates * world.passage_tokens)  # the base, once, is one of the shares
     measured = min(plan.measured, world.dev) * world.depth * (pair / world.scoring + both)  # the new weights may ask for late interaction
     passes = plan.rounds + 0.5 + plan.cross_encoder_epochs - 1  # one a round by the folds' together; the other half; then all rows
     encoder = _training(world.encoder_training, world.encoder_layers, plan.bi_encoder_frozen)

@@ -20,7 +20,6 @@ from bicross.tuning.run import json_bytes
 from bicross.upsert import Progress, fill
 
 NOTES, CARD = "bicross.json", "README.md"
-MEASURE = "nDCG@10"
 MADE_FROM = ("parents", "untuned", "data", "plan", "settings", "seed", "threads", "versions")
 KINDS = {  # the hub's task, what it is called, how it is used, and the tags that the cards of sentence-transformers have
     "encoder": (
@@ -82,19 +81,24 @@ What must not fall by more than its limit; latency, the median seconds of a sear
 """
 
 
-def own(writer: Writer, models: Mapping[str, Path], weights: Weights, lineage: Mapping[str, Any]) -> Facts:
+def own(writer: Writer, models: Mapping[str, str | Path], weights: Weights, lineage: Mapping[str, Any]) -> Facts:
     """Copy the models into the collection, with cards, lineage and fitted weights; returns the facts that `promote` makes active.
 
-    `models` are "encoder" and "reranker", folders; `lineage` says what made them. A model of the same name is there already: the same.
+    `models` are "encoder" and "reranker", folders, or names of models that stay; `lineage` says what made them. A model of the same name
+    is there already: the same.
     """
-    encoder = f"{MODELS}/{model_name('encoder', models['encoder'])}"
-    notes = {"encoder": encoder, **weights.as_json()}
-    reranker = f"{MODELS}/{model_name('reranker', models['reranker'], notes)}"
-    _copy(models["encoder"], writer.path / encoder, {LINEAGE: json_bytes(lineage), CARD: card("encoder", lineage).encode()})
-    fitted = json.dumps(notes, indent=1).encode()
-    _copy(
-        models["reranker"], writer.path / reranker, {LINEAGE: json_bytes(lineage), CARD: card("reranker", lineage).encode(), NOTES: fitted}
-    )
+
+    def kept(kind: str, notes: Mapping[str, Any] | None = None) -> str:
+        model = models[kind]
+        if isinstance(model, str):
+            return model
+        name = f"{MODELS}/{model_name(kind, model, notes)}"
+        more = {} if notes is None else {NOTES: json.dumps(notes, indent=1).encode()}
+        _copy(model, writer.path / name, {LINEAGE: json_bytes(lineage), CARD: card(kind, lineage).encode(), **more})
+        return name
+
+    encoder = kept("encoder")
+    reranker = kept("reranker", {"encoder": encoder, **weights.as_json()})
     return Facts(encoder, reranker, writer.facts.passage_tokens, weights.as_json())
 
 
@@ -134,7 +138,7 @@ def card(kind: str, lineage: Mapping[str, Any]) -> str:
     """A model card as sentence-transformers' users know it: front matter, use, what was measured, and what it was made from."""
     task, what, use, tags = KINDS[kind]
     decision, audit = lineage["decision"], lineage["audit"]
-    auc = audit["auc"]["rerank"]
+    auc, measure = audit["auc"]["rerank"], lineage["settings"]["gate"]["measure"]
     kinds = [f"- {name}: {count}" for name, count in audit["kinds"].items()]
     return TEMPLATE.format(
         task=task,
@@ -145,8 +149,8 @@ def card(kind: str, lineage: Mapping[str, Any]) -> str:
         questions=decision["comparison"]["queries"],
         depth=lineage["depth"],
         level=f"{100 * lineage['settings']['gate']['confidence']:g} %",
-        measure=MEASURE,
-        stages="\n".join(_stages(lineage["dev"])),
+        measure=measure,
+        stages="\n".join(_stages(lineage["dev"], measure)),
         verdict=decision["comparison"]["verdict"],
         guards="\n".join(f"| {one['name']} | {one['before']:.4f} | {one['after']:.4f} | {one['limit']:g} |" for one in decision["guards"]),
         kinds="\n".join(kinds + ([] if auc is None else [f"- {auc:.3f} of the pairs of a known answer and another are in this order"])),
@@ -154,13 +158,13 @@ def card(kind: str, lineage: Mapping[str, Any]) -> str:
     )
 
 
-def _stages(measured: Mapping[str, Any]) -> Iterator[str]:
+def _stages(measured: Mapping[str, Any], measure: str) -> Iterator[str]:
     """A row of the card's table for each stage of search."""
     for stage, before in measured["before"].items():
         paired = measured["difference"][stage]
         low, high = paired["confidence"]
-        after = measured["after"][stage][MEASURE]
-        yield f"| {stage} | {before[MEASURE]:.4f} | {after:.4f} | {paired['difference']:+.4f} | [{low:+.4f}, {high:+.4f}] |"
+        after = measured["after"][stage][measure]
+        yield f"| {stage} | {before[measure]:.4f} | {after:.4f} | {paired['difference']:+.4f} | [{low:+.4f}, {high:+.4f}] |"
 
 
 def _copy(model: Path, into: Path, more: Mapping[str, bytes]) -> None:

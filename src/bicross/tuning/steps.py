@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from bicross import asking, durable
 from bicross.ancestry import ancestry
-from bicross.collection.store import Collection
+from bicross.collection.store import Collection, Facts
 from bicross.data.examples import mined_bytes, read_mined, read_training, require_jsonl, write_mined
 from bicross.data.lines import require_file
 from bicross.data.questions import qrels_bytes
 from bicross.data.rows import read_rows
 from bicross.data.splits import split as split_questions
-from bicross.errors import InputError
+from bicross.errors import InputError, StoreError
 from bicross.evaluation.compare import compare
 from bicross.evaluation.gate import better
 from bicross.mining.audit import Audit, audit
@@ -34,8 +34,9 @@ from bicross.models import names, registry
 from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
 from bicross.protocols import Scorer
-from bicross.records import Example, LabelledPair, Mined, Skip
-from bicross.results import MinedFile, SplitFiles, TrainedModel, Weighed
+from bicross.records import Example, LabelledPair, Mined, Query, Skip
+from bicross.results import MinedFile, MixedModel, SplitFiles, TrainedModel, Weighed
+from bicross.searchers.weights import Weights
 from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, MineSettings
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_and_measure
@@ -231,19 +232,55 @@ def split(queries: Path, qrels: Path, into: Path, share: float, seed: int) -> Sp
     return SplitFiles(str(into / "train.tsv"), str(into / "dev.tsv"), counts, tuple(skipped))
 
 
+def mix(tuned: str, base: str, share: float, into: Path) -> MixedModel:
+    """Write a model whose weights are a `share` of a tuned model's, the rest being those of the base that it was trained from.
+
+    Raises:
+        InputError: the share is not between 0 and 1, a model has no weights, the two are not of one origin, or `into` is not empty.
+    """
+    from bicross.training.fitting import require_free
+    from bicross.training.surgery import average
+
+    if not 0 < share < 1:
+        raise InputError(f"The share is {share:g}; expected a number between 0, which is the base, and 1, which is the tuned model.")
+    target = Path(os.path.realpath(into))
+    require_free(target)
+    average([trainable(tuned).root, trainable(base).root], [share, 1 - share], target, {"mixed": [tuned, base], "share": share})
+    return MixedModel(str(into), registry.find(str(target)).fingerprint(), share)
+
+
 def weigh(path: Path, queries: Path, qrels: Path, depth: int | None, progress: Progress) -> Weighed:
-    """Fit how a collection joins its stages on questions that its models did not train on; kept where nDCG@10 of two-stage search,
-    cross-fitted, is better at 95 % (`evaluation.gate.better`)."""
+    """Fit how a collection joins its stages on questions that its models did not train on, which are left out; kept where nDCG@10 of
+    two-stage search, cross-fitted, is better at 95 % (`evaluation.gate.better`)."""
     start = time.perf_counter()
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
-        deep = depth or collection.weights.depth
-        found, before, after = fit_and_measure(collection, asked, known, deep, progress)
-        facts, space = collection.facts, collection.corpus.space
-    compared = compare(before, after, known, "nDCG@10")
+        facts, space, stored = collection.facts, collection.corpus.space, collection.weights
+        asked, seen = _unseen(asked, path, facts)
+        found, before, after = fit_and_measure(collection, asked, known, depth or stored.depth, progress)
+    compared = compare(before, after, {query.id: known[query.id] for query in asked}, "nDCG@10")
     if adopted := better(compared, GateSettings()):
+        fitted = Weights.of(found["weights"])
+        same = {kind: one for kind, one in stored.calibration.items() if kind in ("dense", "lexical")}  # no weight changes their scores
+        kept = replace(fitted, calibration={**fitted.calibration, **same}).as_json()
         with Collection.write(path) as writer:
-            writer.activate(space, replace(facts, weights=found["weights"]))
-    kept = found["weights"] if adopted else dict(facts.weights)
+            if (writer.facts, writer.space) != (facts, space):
+                raise StoreError(
+                    f"{path} got other models or weights while these were fitted, so nothing is kept. Run `bicross weigh` again."
+                )
+            writer.activate(space, replace(facts, weights=kept))
+    weights = kept if adopted else dict(facts.weights)
     seconds = time.perf_counter() - start
-    return Weighed(len(asked), compared.mean_a, compared.mean_b, adopted, kept, found["quality"], tuple(skipped), seconds)
+    return Weighed(len(asked), compared.mean_a, compared.mean_b, adopted, weights, found["quality"], (*skipped, *seen), seconds)
+
+
+def _unseen(asked: Sequence[Query], path: Path, facts: Facts) -> tuple[list[Query], list[Skip]]:
+    """The questions that the models have not seen, and the others, skipped. Raises InputError where all were seen."""
+    seen = ancestry(path, facts).saw(asked)
+    if len(seen) == len(asked):
+        raise InputError(
+            f"All {len(asked)} questions have trained the models of {path}, which rank what they have seen too well for weights to be "
+            "fitted. Name questions that `bicross tune` did not get, such as those of its --dev."
+        )
+    skips = [Skip(query.id, "it trained a model that answers now") for query in asked if query.id in seen]
+    return [query for query in asked if query.id not in seen], skips

@@ -95,10 +95,12 @@ def _loop(
             mined = mine(task, number, latest)
             encoder = merged(task, number, latest, train_encoder(task, number, mined, encoder))
             reranker = train_rerankers(task, number, mined) if last else task.reranker
-            models = {"encoder": encoder, "reranker": reranker}
+            models: dict[str, str | Path] = {"encoder": origin.encoder if encoder == task.encoder else encoder, "reranker": reranker}
             latest = opened.enter_context(run.timed(f"{number}-space", partial(_trial, task, collection, models)))
         weights = latest.weights = _weights(task, latest, depth)
         dev = run.value("dev", lambda: _measured(task, collection, latest, questions.dev, depth))
+    if "rerank" not in weights.combination:  # nothing was measured of one that no search asks
+        models["reranker"] = collection.facts.reranker
     return _outcome(collection.path, task, models, weights, dev, questions, {**inputs, **_born(task, origin)}, depth)
 
 
@@ -153,7 +155,7 @@ def _measured(task: Task, old: OpenCollection, new: OpenCollection, dev: Sequenc
 def _outcome(
     path: Path,
     task: Task,
-    models: Mapping[str, Path],
+    models: Mapping[str, str | Path],
     weights: Weights,
     dev: Mapping[str, Any],
     questions: Questions,
