@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -208,6 +209,20 @@ class TuneSettings(Settings):
     bi_encoder: TunedBiEncoderSettings = TunedBiEncoderSettings()
     cross_encoder: CrossEncoderSettings = CrossEncoderSettings()
     gate: GateSettings = GateSettings()
+
+
+class ServeSettings(Settings):
+    """What `serve` does. Times are seconds.
+
+    `keys`: a file of API keys (`bicross keys`); without one, all who reach the server may do all, so it serves this machine alone.
+    `max_wait`: work that would wait longer in the queue is refused (429). `drain`: how long an ending server finishes what it began.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    keys: Path | None = None
+    max_wait: float = Field(default=2.0, gt=0, le=600)
+    drain: float = Field(default=8.0, gt=0, le=600)
 
 
 def parse_measure_names(text: str) -> tuple[str, ...]:

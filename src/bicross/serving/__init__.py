@@ -1,0 +1,1 @@
+"""A collection over HTTP and MCP: for people, programs and agents."""

@@ -1,0 +1,1 @@
+"""The HTTP contracts, one family of clients a file."""
