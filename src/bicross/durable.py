@@ -26,15 +26,15 @@ MANIFEST = "MANIFEST.json"
 Content = bytes | memoryview
 
 
-def write_file(path: Path, content: Content) -> None:
-    """Put `content` at `path`, whole or not at all.
+def write_file(path: Path, content: Content, mode: int | None = None) -> None:
+    """Put `content` at `path`, whole or not at all. `mode` is who may read it, such as 0o600; None for what the system gives new files.
 
     Raises:
         StoreError: the disk is full or refuses the write; what stood at `path` stands there still.
     """
     fresh = path.with_name(path.name + ".new")
     with _explained(path):
-        _write_synced(fresh, content)
+        _write_synced(fresh, content, mode)
         os.replace(fresh, path)
         _sync_folder(path.parent)
 
@@ -217,8 +217,10 @@ def _fill(folder: Path, files: Mapping[str, Content], facts: Mapping[str, Any]) 
     write_file(folder / MANIFEST, seal + b"\n" + body)
 
 
-def _write_synced(path: Path, content: Content) -> None:
+def _write_synced(path: Path, content: Content, mode: int | None = None) -> None:
     with path.open("wb") as handle:
+        if mode is not None:
+            os.fchmod(handle.fileno(), mode)  # before the content is in it
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
