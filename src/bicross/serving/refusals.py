@@ -37,6 +37,8 @@ class Late(Refused):
 
 
 TEI_TYPES = {429: "Overloaded", 503: "Unhealthy", 422: "Validation", 400: "Validation", 413: "Validation", 424: "Backend"}
+EMPTY = "empty"
+"""The kind of a refusal for want of a text, which TEI tells apart."""
 
 
 def body(family: Family, refused: Refused, request_id: str) -> dict[str, Any]:
@@ -45,7 +47,8 @@ def body(family: Family, refused: Refused, request_id: str) -> dict[str, Any]:
         kind = "server_error" if refused.status >= 500 else "rate_limit_error" if refused.status == 429 else "invalid_request_error"
         return {"error": {"message": refused.message, "type": kind, "param": None, "code": refused.kind}}
     if family in ("tei", "sagemaker"):
-        return {"error": refused.message, "error_type": TEI_TYPES.get(refused.status, "Backend" if refused.status >= 500 else "Validation")}
+        kind = "Empty" if refused.kind == EMPTY else TEI_TYPES.get(refused.status, "Backend" if refused.status >= 500 else "Validation")
+        return {"error": refused.message, "error_type": kind}
     if family == "cohere":
         return {"message": refused.message, "id": request_id, "detail": refused.message}
     return {"error": {"kind": refused.kind, "message": refused.message}, "request_id": request_id}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import Request
 
-from bicross.serving.access import Scope
+from bicross.serving.access import Family, Scope, find
 from bicross.serving.engine import Engine
 from bicross.serving.refusals import Refused
 from bicross.settings import ServeSettings
@@ -59,3 +59,15 @@ def caller(request: Request) -> Caller:
     """Who asks, as the guard found out."""
     found: Caller = request.state.caller
     return found
+
+
+def speak(request: Request, family: Family) -> None:
+    """Tell errors of this request in the words of `family` from here on: /rerank has two dialects, which only the body tells apart."""
+    request.state.family = family
+
+
+def spoken(request: Request) -> Family:
+    """The family in whose words an error of this request is told: that of `speak`, or the route's, or the native one where there is none."""
+    access, _ = find(request.method, request.url.path)
+    said: Family | None = getattr(request.state, "family", None)
+    return said or (access.family if access else "native")
