@@ -58,6 +58,7 @@ TABLE: tuple[Access, ...] = (
     Access("GET", "/info", "read", "tei"),
     Access("POST", "/invocations", "read", "sagemaker", 6 * MIB),
     Access("GET", "/execution-parameters", "open", "sagemaker"),
+    Access("POST", "/mcp", "read", "native", 4 * MIB),  # each request stands alone, so there is no stream to GET and no session to DELETE
 )
 
 

@@ -1,0 +1,273 @@
+"""Collections as tools for agents, by the Model Context Protocol: the same tools over stdio and over HTTP.
+
+`search` and `fetch` have the shapes that ChatGPT's connectors and deep research need: one text item that holds the JSON, and the same as
+structured content. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from fastapi import FastAPI
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bicross import __version__
+from bicross.errors import BicrossError
+from bicross.serving.refusals import Refused, Unavailable
+from bicross.serving.served import Caller, Served
+from bicross.settings import SearchSettings
+
+PATH = "/mcp"
+SCHEME = "bicross://"
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+LONGEST_QUESTION, LONGEST_TEXT, MOST_TEXTS, MOST_HITS = 8_000, 100_000, 200, 50  # characters, characters, texts, documents
+INSTRUCTIONS = (
+    "Search documents by meaning and by words, in Chinese and English, then fetch those that may answer. "
+    "用中文或英文提问都可以：先用 search 查找，再用 fetch 读取全文。"
+)
+Question = Annotated[str, Field(max_length=LONGEST_QUESTION, description="A question or keywords, in English or Chinese.")]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Named = Annotated[str | None, Field(max_length=200, description="A name from list_collections; without one, the default collection.")]
+CallerOf = Callable[[Context], Caller]
+
+
+class Found(BaseModel):
+    """A document that may answer. `id` is for `fetch`."""
+
+    id: str
+    title: str
+    url: str
+
+
+class FoundAll(BaseModel):
+    """The documents found, best first."""
+
+    results: list[Found]
+
+
+class Fetched(BaseModel):
+    """A whole document; `metadata` is what its owner stored beside it."""
+
+    id: str
+    title: str
+    text: str
+    url: str
+    metadata: dict[str, Any]
+
+
+class Reranked(BaseModel):
+    """A text's place in the list that was given, counted from 0, and how well it answers, in [0, 1]."""
+
+    index: int
+    relevance_score: float
+
+
+class RerankedAll(BaseModel):
+    """The texts, best first."""
+
+    results: list[Reranked]
+
+
+class Listed(BaseModel):
+    """A collection that may be searched."""
+
+    name: str
+    documents: int
+    default: bool
+
+
+class ListedAll(BaseModel):
+    """All collections that the caller may search."""
+
+    collections: list[Listed]
+
+
+class Tools:
+    """What the tools do, for whoever `caller_of` says that asks."""
+
+    def __init__(self, parts: Served, caller_of: CallerOf) -> None:
+        self._parts, self._caller_of = parts, caller_of
+
+    async def search(
+        self,
+        query: Question,
+        context: Context,
+        k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many documents at most.")] = 10,
+        filter: Annotated[  # noqa: A002 - the word that the HTTP API has for it
+            dict[str, Any] | None, Field(description='Only documents whose metadata fits, such as {"year": 2024}.')
+        ] = None,
+        collection: Named = None,
+    ) -> FoundAll:
+        """Find the documents that best answer a question, best first. Chinese and English questions work alike (中文问题也可以)."""
+        with told():
+            name = self._collection(context, collection)
+            (answer,) = await self._parts.engine.search(name, [query], SearchSettings(k=k), filter)
+            documents = {one["id"]: one for one in await self._parts.engine.documents(name, [hit["id"] for hit in answer["hits"]])}
+        own = self._collection(context, None) == name
+        live = [documents[hit["id"]] for hit in answer["hits"] if hit["id"] in documents]
+        return FoundAll(results=[Found(id=_id_of(name, one, own), title=one["title"] or one["id"], url=_url_of(name, one)) for one in live])
+
+    async def fetch(self, id: Annotated[str, Field(max_length=4_000, description="An id that search gave.")], context: Context) -> Fetched:
+        """Read one document whole, by the id that search gave."""
+        with told():
+            name, document_id = self._located(context, id)
+            found = await self._parts.engine.documents(name, [document_id])
+        if not found:
+            raise ToolError(f"There is no document {id[:200]!r}; expected an id that search gave.")
+        (one,) = found
+        return Fetched(id=id, title=one["title"] or one["id"], text=one["text"], url=_url_of(name, one), metadata=one["meta"])
+
+    async def rerank(
+        self,
+        query: Question,
+        documents: Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS, description="Texts to sort, in any language mix.")],
+        context: Context,
+    ) -> RerankedAll:
+        """Sort texts of your own by how well each answers a question, best first. Works for Chinese and English (中英文皆可)."""
+        with told():
+            name = self._collection(context, None)
+            scores = (await self._parts.engine.score(name, [(query, text) for text in documents])).scores
+        order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
+        return RerankedAll(results=[Reranked(index=index, relevance_score=_share(scores[index])) for index in order])
+
+    async def list_collections(self, context: Context) -> ListedAll:
+        """The collections that search may be asked about, and how many documents each holds."""
+        with told():
+            names = self._parts.visible(self._caller_of(context))
+            counts = {name: (await self._parts.engine.describe(name))["documents"] for name in names}
+        return ListedAll(collections=[Listed(name=name, documents=counts[name], default=name == names[0]) for name in names])
+
+    def _collection(self, context: Context, named: str | None) -> str:
+        return self._parts.choose(self._caller_of(context), named)
+
+    def _located(self, context: Context, given: str) -> tuple[str, str]:
+        """The collection and id that `search` meant by an id: one of another collection than the default is a bicross:// address."""
+        name, slash, rest = given.removeprefix(SCHEME).partition("/")
+        if given.startswith(SCHEME) and slash:
+            return self._collection(context, unquote(name)), unquote(rest)
+        return self._collection(context, None), given
+
+
+TITLES = {"search": "Search documents", "fetch": "Read a document", "rerank": "Sort texts", "list_collections": "List collections"}
+
+
+def agent_server(parts: Served, caller_of: CallerOf) -> MCPServer:
+    """An MCP server whose tools answer from `parts`."""
+    root = logging.getLogger()
+    silent = logging.NullHandler()  # the SDK sets up the root logger where it has no handler, and logging is not its to set up
+    root.addHandler(silent)
+    try:
+        server = MCPServer("bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False)
+    finally:
+        root.removeHandler(silent)
+    tools = Tools(parts, caller_of)
+    for name, title in TITLES.items():
+        hints = ToolAnnotations(title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+        server.add_tool(getattr(tools, name), name=name, title=title, annotations=hints)
+    return server
+
+
+class Door:
+    """The route of MCP's streamable HTTP: every request stands alone, and its answer is JSON, so that nothing is kept between two."""
+
+    def __init__(self, parts: Served) -> None:
+        self._server = agent_server(parts, _caller_of_request)
+        # Without keys only this machine is served, and a page in its browser must not get in by a name that means this machine.
+        self._checks = TransportSecuritySettings(
+            enable_dns_rebinding_protection=parts.settings.keys is None,
+            allowed_hosts=[f"{host}{port}" for host in LOCAL for port in ("", ":*")],
+            allowed_origins=[f"http://{host}{port}" for host in LOCAL for port in ("", ":*")],
+        )
+        self._inside: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._inside is None:
+            raise Unavailable("The server has not started, or is ending.")
+        await self._inside(scope, receive, send)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Requests are answered inside."""
+        inside = self._server.streamable_http_app(
+            streamable_http_path=PATH,
+            json_response=True,
+            stateless_http=True,
+            transport_security=self._checks,
+        )
+        async with self._server.session_manager.run():
+            self._inside = inside
+            try:
+                yield
+            finally:
+                self._inside = None
+
+
+def mount(app: FastAPI, parts: Served) -> None:
+    """Answer MCP at /mcp of an application, from the beginning to the end of its lifespan."""
+    door = Door(parts)
+    outer = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(started: FastAPI) -> AsyncIterator[Any]:
+        async with outer(started) as state, door.open():
+            yield state
+
+    app.router.lifespan_context = lifespan
+    app.router.routes.append(Route(PATH, endpoint=door, include_in_schema=False))
+
+
+def run_stdio(parts: Served) -> None:
+    """Answer MCP on stdin and stdout until stdin ends. What else is written to stdout goes to stderr meanwhile."""
+    agent_server(parts, lambda _: Caller("stdio", "read")).run("stdio")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is refused is told to the agent in words that it can act on, and is no crash."""
+    try:
+        yield
+    except Refused as refused:
+        raise ToolError(refused.message) from refused
+    except BicrossError as error:
+        raise ToolError(str(error)) from error
+
+
+def _caller_of_request(context: Context) -> Caller:
+    request = context.request_context.request
+    assert isinstance(request, Request)
+    found: Caller = request.state.caller
+    return found
+
+
+def _id_of(collection: str, document: dict[str, Any], own: bool) -> str:
+    """The id as `fetch` takes it. One that looks like an address is written as one, so that it cannot be taken for another's."""
+    plain: str = document["id"]
+    return plain if own and not plain.startswith(SCHEME) else _address(collection, plain)
+
+
+def _url_of(collection: str, document: dict[str, Any]) -> str:
+    """Where a reader finds the document: its own `url`, or an address that names collection and id."""
+    url = document["meta"].get("url")
+    return url if isinstance(url, str) and url else _address(collection, document["id"])
+
+
+def _address(collection: str, document_id: str) -> str:
+    return f"{SCHEME}{quote(collection, safe='')}/{quote(document_id, safe='/')}"
+
+
+def _share(logit: float) -> float:
+    """The logistic function, without overflow."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
