@@ -19,6 +19,7 @@ from bicross import durable
 from bicross.errors import Damaged
 
 T = TypeVar("T")
+FOLDER = "tuning"  # of all runs, in the collection
 VALUE = "value.json"
 WORK = "work"  # checkpoints of the step that is under way
 SPENT = "seconds.json"

@@ -30,10 +30,9 @@ from bicross.tuning.plan import HELD_SHARE, Plan
 from bicross.tuning.promote import model_name, own, promote
 from bicross.tuning.questions import Questions, inputs_of
 from bicross.tuning.rates import plan_of
-from bicross.tuning.run import VALUE, Run, json_bytes
+from bicross.tuning.run import FOLDER, VALUE, Run, json_bytes
 from bicross.upsert import fill
 
-FOLDER = "tuning"  # in the collection
 WEIGHTS = "weights"
 MADE = ("data", "settings", "seed")  # what a promoted run must share with the one asked for: it changed the models itself
 BRIEF = ("questions", "positives", "kinds", "thresholds", "auc", "leak", "without_hard", "without_negatives", "remarks")  # of an audit
