@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
@@ -26,13 +27,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bicross import __version__
 from bicross.errors import BicrossError
+from bicross.serving.handlers import refusal_of
 from bicross.serving.refusals import Refused, Unavailable
 from bicross.serving.served import Caller, Served
 from bicross.settings import SearchSettings
 
 PATH = "/mcp"
 SCHEME = "bicross://"
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
 LONGEST_QUESTION, LONGEST_TEXT, MOST_TEXTS, MOST_HITS = 8_000, 100_000, 200, 50  # characters, characters, texts, documents
 INSTRUCTIONS = (
     "Search documents by meaning and by words, in Chinese and English, then fetch those that may answer. "
@@ -41,7 +42,6 @@ INSTRUCTIONS = (
 Question = Annotated[str, Field(max_length=LONGEST_QUESTION, description="A question or keywords, in English or Chinese.")]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Named = Annotated[str | None, Field(max_length=200, description="A name from list_collections; without one, the default collection.")]
-CallerOf = Callable[[Context], Caller]
 
 
 class Found(BaseModel):
@@ -95,11 +95,37 @@ class ListedAll(BaseModel):
     collections: list[Listed]
 
 
-class Tools:
-    """What the tools do, for whoever `caller_of` says that asks."""
+class Owner:
+    """Who asks over stdio: whoever started the process."""
 
-    def __init__(self, parts: Served, caller_of: CallerOf) -> None:
-        self._parts, self._caller_of = parts, caller_of
+    def caller(self, context: Context) -> Caller:  # noqa: ARG002 - there is but one
+        return Caller("stdio", "read")
+
+    def words(self, context: Context, error: Exception) -> str | None:  # noqa: ARG002 - there is but one
+        """What is said of an error; None: nothing is known of it, and it is a crash."""
+        return str(error) if isinstance(error, (Refused, BicrossError)) else None
+
+
+class Visitor(Owner):
+    """Who asks over HTTP: whoever the guard let in. Of an error no more is told than in other routes."""
+
+    def caller(self, context: Context) -> Caller:
+        found: Caller = _request(context).state.caller
+        return found
+
+    def words(self, context: Context, error: Exception) -> str | None:
+        visit = _request(context).state.visit
+        refused = refusal_of(error, "native", visit.request_id)
+        if refused is not error and refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            visit.error = error
+        return refused.message
+
+
+class Tools:
+    """What the tools do, for whoever asks."""
+
+    def __init__(self, parts: Served, asker: Owner) -> None:
+        self._parts, self._asker = parts, asker
 
     async def search(
         self,
@@ -112,7 +138,7 @@ class Tools:
         collection: Named = None,
     ) -> FoundAll:
         """Find the documents that best answer a question, best first. Chinese and English questions work alike (中文问题也可以)."""
-        with told():
+        with self._told(context):
             name = self._collection(context, collection)
             (answer,) = await self._parts.engine.search(name, [query], SearchSettings(k=k), filter)
             documents = {one["id"]: one for one in await self._parts.engine.documents(name, [hit["id"] for hit in answer["hits"]])}
@@ -122,7 +148,7 @@ class Tools:
 
     async def fetch(self, id: Annotated[str, Field(max_length=4_000, description="An id that search gave.")], context: Context) -> Fetched:
         """Read one document whole, by the id that search gave."""
-        with told():
+        with self._told(context):
             name, document_id = self._located(context, id)
             found = await self._parts.engine.documents(name, [document_id])
         if not found:
@@ -137,7 +163,7 @@ class Tools:
         context: Context,
     ) -> RerankedAll:
         """Sort texts of your own by how well each answers a question, best first. Works for Chinese and English (中英文皆可)."""
-        with told():
+        with self._told(context):
             name = self._collection(context, None)
             scores = (await self._parts.engine.score(name, [(query, text) for text in documents])).scores
         order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
@@ -145,13 +171,24 @@ class Tools:
 
     async def list_collections(self, context: Context) -> ListedAll:
         """The collections that search may be asked about, and how many documents each holds."""
-        with told():
-            names = self._parts.visible(self._caller_of(context))
+        with self._told(context):
+            names = self._parts.visible(self._asker.caller(context))
             counts = {name: (await self._parts.engine.describe(name))["documents"] for name in names}
         return ListedAll(collections=[Listed(name=name, documents=counts[name], default=name == names[0]) for name in names])
 
     def _collection(self, context: Context, named: str | None) -> str:
-        return self._parts.choose(self._caller_of(context), named)
+        return self._parts.choose(self._asker.caller(context), named)
+
+    @contextmanager
+    def _told(self, context: Context) -> Iterator[None]:
+        """What goes wrong inside is told to the agent in words that it can act on."""
+        try:
+            yield
+        except Exception as error:
+            words = self._asker.words(context, error)
+            if words is None:
+                raise
+            raise ToolError(words) from error
 
     def _located(self, context: Context, given: str) -> tuple[str, str]:
         """The collection and id that `search` meant by an id: one of another collection than the default is a bicross:// address."""
@@ -164,7 +201,7 @@ class Tools:
 TITLES = {"search": "Search documents", "fetch": "Read a document", "rerank": "Sort texts", "list_collections": "List collections"}
 
 
-def agent_server(parts: Served, caller_of: CallerOf) -> MCPServer:
+def agent_server(parts: Served, asker: Owner) -> MCPServer:
     """An MCP server whose tools answer from `parts`."""
     root = logging.getLogger()
     silent = logging.NullHandler()  # the SDK sets up the root logger where it has no handler, and logging is not its to set up
@@ -173,7 +210,7 @@ def agent_server(parts: Served, caller_of: CallerOf) -> MCPServer:
         server = MCPServer("bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False)
     finally:
         root.removeHandler(silent)
-    tools = Tools(parts, caller_of)
+    tools = Tools(parts, asker)
     for name, title in TITLES.items():
         hints = ToolAnnotations(title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
         server.add_tool(getattr(tools, name), name=name, title=title, annotations=hints)
@@ -184,13 +221,7 @@ class Door:
     """The route of MCP's streamable HTTP: every request stands alone, and its answer is JSON, so that nothing is kept between two."""
 
     def __init__(self, parts: Served) -> None:
-        self._server = agent_server(parts, _caller_of_request)
-        # Without keys only this machine is served, and a page in its browser must not get in by a name that means this machine.
-        self._checks = TransportSecuritySettings(
-            enable_dns_rebinding_protection=parts.settings.keys is None,
-            allowed_hosts=[f"{host}{port}" for host in LOCAL for port in ("", ":*")],
-            allowed_origins=[f"http://{host}{port}" for host in LOCAL for port in ("", ":*")],
-        )
+        self._server = agent_server(parts, Visitor())
         self._inside: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,7 +236,7 @@ class Door:
             streamable_http_path=PATH,
             json_response=True,
             stateless_http=True,
-            transport_security=self._checks,
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard has looked at Host and Origin
         )
         async with self._server.session_manager.run():
             self._inside = inside
@@ -231,25 +262,13 @@ def mount(app: FastAPI, parts: Served) -> None:
 
 def run_stdio(parts: Served) -> None:
     """Answer MCP on stdin and stdout until stdin ends. What else is written to stdout goes to stderr meanwhile."""
-    agent_server(parts, lambda _: Caller("stdio", "read")).run("stdio")
+    agent_server(parts, Owner()).run("stdio")
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """What is refused is told to the agent in words that it can act on, and is no crash."""
-    try:
-        yield
-    except Refused as refused:
-        raise ToolError(refused.message) from refused
-    except BicrossError as error:
-        raise ToolError(str(error)) from error
-
-
-def _caller_of_request(context: Context) -> Caller:
+def _request(context: Context) -> Request:
     request = context.request_context.request
     assert isinstance(request, Request)
-    found: Caller = request.state.caller
-    return found
+    return request
 
 
 def _id_of(collection: str, document: dict[str, Any], own: bool) -> str:
