@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from bicross.errors import BicrossError, InputError
 
 MODEL = "/opt/ml/model"
 PORT = "8080"
+PATIENCE = 2.0  # seconds that the health check waits for an answer
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a container's port is reached from outside of it, or not at all
 
 
@@ -31,8 +34,7 @@ def arguments_of(words: Sequence[str], environment: Mapping[str, str]) -> list[s
     if list(words) != ["serve"]:
         return list(words)
     found = [str(path) for path in collections_below(Path(environment.get("BICROSS_COLLECTIONS") or MODEL))]
-    port = environment.get("SAGEMAKER_BIND_TO_PORT") or PORT
-    return ["serve", *found, "--host", EVERYWHERE, "--port", port, *_entrance(environment)]
+    return ["serve", *found, "--host", EVERYWHERE, "--port", port_of(environment), *_entrance(environment)]
 
 
 def collections_below(folder: Path) -> list[Path]:
@@ -52,6 +54,20 @@ def collections_below(folder: Path) -> list[Path]:
     return found
 
 
+def port_of(environment: Mapping[str, str]) -> str:
+    """Where the server listens."""
+    return environment.get("SAGEMAKER_BIND_TO_PORT") or PORT
+
+
+def healthy(environment: Mapping[str, str]) -> bool:
+    """Whether the server in this container answers that it is ready."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port_of(environment)}/readyz", timeout=PATIENCE) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError):
+        return False
+
+
 def _entrance(environment: Mapping[str, str]) -> list[str]:
     """The flags that say who may come in."""
     keys, closed = environment.get("BICROSS_KEYS"), environment.get("BICROSS_CLOSED_NETWORK")
@@ -66,7 +82,9 @@ def _entrance(environment: Mapping[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """Become the command line: the same process, so that its signals reach the server."""
+    """Become the command line: the same process, so that its signals reach the server. `healthy` alone is the image's health check."""
+    if sys.argv[1:] == ["healthy"]:
+        sys.exit(not healthy(os.environ))
     try:
         arguments = arguments_of(sys.argv[1:], os.environ)
     except BicrossError as error:
