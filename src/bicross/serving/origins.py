@@ -1,0 +1,52 @@
+"""What keeps other web pages out of a server that a browser can reach: the names that it answers to, and where a request comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from bicross.serving.refusals import Refused
+
+READING = frozenset(("GET", "HEAD"))
+
+
+def loopback(name: str | None) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    if name is None:
+        return False
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def check_host(headers: Mapping[bytes, bytes]) -> None:
+    """A page can give its own name this machine's address and then read every answer (DNS rebinding); its requests bear that name.
+
+    Raises:
+        Refused: 403, Host names another machine.
+    """
+    try:
+        name = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
+    except ValueError:
+        name = None
+    if not loopback(name):
+        raise Refused(403, "The Host header names another machine; this server answers to localhost.", "forbidden")
+
+
+def check_origin(method: str, headers: Mapping[bytes, bytes]) -> None:
+    """A browser sends a page's requests to any server; of those that may change something it says which page they come from.
+
+    Raises:
+        Refused: 403, it is not a page of this server.
+    """
+    if method in READING:
+        return
+    origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site", b"none")
+    try:
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
+    except ValueError:
+        foreign = True
+    if foreign or site not in (b"none", b"same-origin"):
+        raise Refused(403, "The request comes from another web page.", "forbidden")
