@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import calibration, evaluation, judging, questions, tuning
+from bicross.cli import calibration, evaluation, judging, keys, questions, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -223,6 +223,7 @@ def export(
 
 
 app.command()(questions.questions)
+app.command()(mcp.mcp)
 app.command()(judging.check)
 app.command()(judging.judge)
 app.command()(evaluation.evaluate)
@@ -231,6 +232,7 @@ app.command()(calibration.calibrate)
 for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.mix, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")
+app.add_typer(keys.app, name="keys")
 
 
 def _check_arguments() -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
@@ -20,98 +21,74 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bicross import __version__
-from bicross.errors import BicrossError
+from bicross.collection.store import Collection
+from bicross.errors import BicrossError, InputError
 from bicross.serving.handlers import refusal_of
-from bicross.serving.refusals import Refused, Unavailable
-from bicross.serving.served import Caller, Served
+from bicross.serving.inprocess import InProcess, Searchable
+from bicross.serving.refusals import Unavailable
+from bicross.serving.served import Served, caller
+from bicross.serving.tool_shapes import (
+    MOST_HITS,
+    MOST_TEXTS,
+    Fetched,
+    Found,
+    FoundAll,
+    Listed,
+    ListedAll,
+    Named,
+    Question,
+    Reranked,
+    RerankedAll,
+    Text,
+)
 from bicross.settings import SearchSettings
 
 PATH = "/mcp"
 SCHEME = "bicross://"
-LONGEST_QUESTION, LONGEST_TEXT, MOST_TEXTS, MOST_HITS = 8_000, 100_000, 200, 50  # characters, characters, texts, documents
 INSTRUCTIONS = (
     "Search documents by meaning and by words, in Chinese and English, then fetch those that may answer. "
     "用中文或英文提问都可以：先用 search 查找，再用 fetch 读取全文。"
 )
-Question = Annotated[str, Field(max_length=LONGEST_QUESTION, description="A question or keywords, in English or Chinese.")]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
-Named = Annotated[str | None, Field(max_length=200, description="A name from list_collections; without one, the default collection.")]
-
-
-class Found(BaseModel):
-    """A document that may answer. `id` is for `fetch`."""
-
-    id: str
-    title: str
-    url: str
-
-
-class FoundAll(BaseModel):
-    """The documents found, best first."""
-
-    results: list[Found]
-
-
-class Fetched(BaseModel):
-    """A whole document; `metadata` is what its owner stored beside it."""
-
-    id: str
-    title: str
-    text: str
-    url: str
-    metadata: dict[str, Any]
-
-
-class Reranked(BaseModel):
-    """A text's place in the list that was given, counted from 0, and how well it answers, in [0, 1]."""
-
-    index: int
-    relevance_score: float
-
-
-class RerankedAll(BaseModel):
-    """The texts, best first."""
-
-    results: list[Reranked]
-
-
-class Listed(BaseModel):
-    """A collection that may be searched."""
-
-    name: str
-    documents: int
-    default: bool
-
-
-class ListedAll(BaseModel):
-    """All collections that the caller may search."""
-
-    collections: list[Listed]
 
 
 class Owner:
-    """Who asks over stdio: whoever started the process."""
+    """Who asks over stdio: whoever started the process, of the one collection that it is for."""
 
-    def caller(self, context: Context) -> Caller:  # noqa: ARG002 - there is but one
-        return Caller("stdio", "read")
+    def __init__(self, collection: str) -> None:
+        self._collection = collection
 
-    def words(self, context: Context, error: Exception) -> str | None:  # noqa: ARG002 - there is but one
+    def visible(self, context: Context) -> tuple[str, ...]:  # noqa: ARG002 - there is but one caller
+        """The collections that may be asked about, the default first."""
+        return (self._collection,)
+
+    def choose(self, context: Context, named: str | None) -> str:  # noqa: ARG002 - as above
+        """The collection that is asked about. Raises InputError or Refused where there is no such one."""
+        if named not in (None, self._collection):
+            raise InputError(f"There is no collection {named!r}; there is {self._collection!r}.")
+        return self._collection
+
+    def words(self, context: Context, error: Exception) -> str | None:  # noqa: ARG002 - as above
         """What is said of an error; None: nothing is known of it, and it is a crash."""
-        return str(error) if isinstance(error, (Refused, BicrossError)) else None
+        return str(error) if isinstance(error, BicrossError) else None
 
 
 class Visitor(Owner):
     """Who asks over HTTP: whoever the guard let in. Of an error no more is told than in other routes."""
 
-    def caller(self, context: Context) -> Caller:
-        found: Caller = _request(context).state.caller
-        return found
+    def __init__(self, parts: Served) -> None:
+        self._parts = parts
+
+    def visible(self, context: Context) -> tuple[str, ...]:
+        return self._parts.visible(caller(_request(context)))
+
+    def choose(self, context: Context, named: str | None) -> str:
+        return self._parts.choose(caller(_request(context)), named)
 
     def words(self, context: Context, error: Exception) -> str | None:
         visit = _request(context).state.visit
@@ -124,8 +101,8 @@ class Visitor(Owner):
 class Tools:
     """What the tools do, for whoever asks."""
 
-    def __init__(self, parts: Served, asker: Owner) -> None:
-        self._parts, self._asker = parts, asker
+    def __init__(self, engine: Searchable, asker: Owner) -> None:
+        self._engine, self._asker = engine, asker
 
     async def search(
         self,
@@ -139,10 +116,10 @@ class Tools:
     ) -> FoundAll:
         """Find the documents that best answer a question, best first. Chinese and English questions work alike (中文问题也可以)."""
         with self._told(context):
-            name = self._collection(context, collection)
-            (answer,) = await self._parts.engine.search(name, [query], SearchSettings(k=k), filter)
-            documents = {one["id"]: one for one in await self._parts.engine.documents(name, [hit["id"] for hit in answer["hits"]])}
-        own = self._collection(context, None) == name
+            name = self._asker.choose(context, collection)
+            (answer,) = await self._engine.search(name, [query], SearchSettings(k=k), filter)
+            documents = {one["id"]: one for one in await self._engine.documents(name, [hit["id"] for hit in answer["hits"]])}
+        own = self._asker.choose(context, None) == name
         live = [documents[hit["id"]] for hit in answer["hits"] if hit["id"] in documents]
         return FoundAll(results=[Found(id=_id_of(name, one, own), title=one["title"] or one["id"], url=_url_of(name, one)) for one in live])
 
@@ -150,7 +127,7 @@ class Tools:
         """Read one document whole, by the id that search gave."""
         with self._told(context):
             name, document_id = self._located(context, id)
-            found = await self._parts.engine.documents(name, [document_id])
+            found = await self._engine.documents(name, [document_id])
         if not found:
             raise ToolError(f"There is no document {id[:200]!r}; expected an id that search gave.")
         (one,) = found
@@ -164,20 +141,17 @@ class Tools:
     ) -> RerankedAll:
         """Sort texts of your own by how well each answers a question, best first. Works for Chinese and English (中英文皆可)."""
         with self._told(context):
-            name = self._collection(context, None)
-            scores = (await self._parts.engine.score(name, [(query, text) for text in documents])).scores
+            name = self._asker.choose(context, None)
+            scores = (await self._engine.score(name, [(query, text) for text in documents])).scores
         order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
         return RerankedAll(results=[Reranked(index=index, relevance_score=_share(scores[index])) for index in order])
 
     async def list_collections(self, context: Context) -> ListedAll:
         """The collections that search may be asked about, and how many documents each holds."""
         with self._told(context):
-            names = self._parts.visible(self._asker.caller(context))
-            counts = {name: (await self._parts.engine.describe(name))["documents"] for name in names}
+            names = self._asker.visible(context)
+            counts = {name: (await self._engine.describe(name))["documents"] for name in names}
         return ListedAll(collections=[Listed(name=name, documents=counts[name], default=name == names[0]) for name in names])
-
-    def _collection(self, context: Context, named: str | None) -> str:
-        return self._parts.choose(self._asker.caller(context), named)
 
     @contextmanager
     def _told(self, context: Context) -> Iterator[None]:
@@ -194,15 +168,15 @@ class Tools:
         """The collection and id that `search` meant by an id: one of another collection than the default is a bicross:// address."""
         name, slash, rest = given.removeprefix(SCHEME).partition("/")
         if given.startswith(SCHEME) and slash:
-            return self._collection(context, unquote(name)), unquote(rest)
-        return self._collection(context, None), given
+            return self._asker.choose(context, unquote(name)), unquote(rest)
+        return self._asker.choose(context, None), given
 
 
 TITLES = {"search": "Search documents", "fetch": "Read a document", "rerank": "Sort texts", "list_collections": "List collections"}
 
 
-def agent_server(parts: Served, asker: Owner) -> MCPServer:
-    """An MCP server whose tools answer from `parts`."""
+def agent_server(engine: Searchable, asker: Owner) -> MCPServer:
+    """An MCP server whose tools ask `engine`."""
     root = logging.getLogger()
     silent = logging.NullHandler()  # the SDK sets up the root logger where it has no handler, and logging is not its to set up
     root.addHandler(silent)
@@ -210,7 +184,7 @@ def agent_server(parts: Served, asker: Owner) -> MCPServer:
         server = MCPServer("bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False)
     finally:
         root.removeHandler(silent)
-    tools = Tools(parts, asker)
+    tools = Tools(engine, asker)
     for name, title in TITLES.items():
         hints = ToolAnnotations(title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
         server.add_tool(getattr(tools, name), name=name, title=title, annotations=hints)
@@ -221,7 +195,7 @@ class Door:
     """The route of MCP's streamable HTTP: every request stands alone, and its answer is JSON, so that nothing is kept between two."""
 
     def __init__(self, parts: Served) -> None:
-        self._server = agent_server(parts, Visitor())
+        self._server = agent_server(parts.engine, Visitor(parts))
         self._inside: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -260,9 +234,15 @@ def mount(app: FastAPI, parts: Served) -> None:
     app.router.routes.append(Route(PATH, endpoint=door, include_in_schema=False))
 
 
-def run_stdio(parts: Served) -> None:
-    """Answer MCP on stdin and stdout until stdin ends. What else is written to stdout goes to stderr meanwhile."""
-    agent_server(parts, Owner()).run("stdio")
+def run_stdio(collection: Path) -> None:
+    """Answer MCP on stdin and stdout, from one collection, until stdin ends. What else is written to stdout goes to stderr meanwhile.
+
+    Raises:
+        InputError: there is no collection.
+    """
+    Collection.open(collection)
+    name = collection.resolve().name
+    agent_server(InProcess({name: collection}), Owner(name)).run("stdio")
 
 
 def _request(context: Context) -> Request:
