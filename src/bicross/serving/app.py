@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from bicross import __version__
 from bicross.serving import handlers, health, mcp, metrics, tracing
 from bicross.serving.bodies import Bodies
+from bicross.serving.contracts import cohere, openai, sagemaker, tei
 from bicross.serving.guard import Guard
 from bicross.serving.keys import Keys
 from bicross.serving.served import Served
@@ -27,5 +28,7 @@ def create_app(parts: Served) -> FastAPI:
     handlers.install(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    for contract in (cohere, openai, tei, sagemaker):
+        app.include_router(contract.router)
     mcp.mount(app, parts)
     return app

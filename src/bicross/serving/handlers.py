@@ -45,7 +45,7 @@ def refusal_of(error: Exception, family: Family, request_id: str) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, RequestValidationError):
-        return Refused(422, _mistakes(error.errors()), "invalid_request")
+        return Refused(422, mistakes(error.errors()), "invalid_request")
     if isinstance(error, InputError):
         return Refused(400 if family in ("openai", "cohere") else 422, str(error), "invalid_request")
     if isinstance(error, Locked):
@@ -83,9 +83,9 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, handle)
 
 
-def _mistakes(errors: Sequence[Any]) -> str:
+def mistakes(errors: Sequence[Any]) -> str:
     """Where a body is wrong and how, without its values: they may be long, secret, or such as JSON cannot hold."""
-    said = [f"{_place(error['loc'])}: {error['msg']}" for error in errors[:NAMED]]
+    said = [f"{_place(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in errors[:NAMED]]
     more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
     return "; ".join(said) + more
 

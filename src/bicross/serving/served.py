@@ -67,7 +67,7 @@ def speak(request: Request, family: Family) -> None:
 
 
 def spoken(request: Request) -> Family:
-    """The family in whose words an error of this request is told: that of `speak`, or the route's, or the native one where there is none."""
+    """The family in whose words an error of this request is told: that of `speak`, or the route's, or where there is none the native one."""
     access, _ = find(request.method, request.url.path)
     said: Family | None = getattr(request.state, "family", None)
     return said or (access.family if access else "native")

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from bicross.data.lines import SURROGATE
 from bicross.serving.access import Family
 from bicross.serving.engine import Scored
+from bicross.serving.handlers import mistakes
 from bicross.serving.refusals import EMPTY, Refused
 from bicross.serving.served import Caller, Served, caller, served, speak, spoken
 from bicross.vectors import Vectors, unit
@@ -157,12 +158,8 @@ def answer(value: object, headers: Mapping[str, str] | None = None) -> Response:
 
 
 def invalid(family: Family, errors: Sequence[Mapping[str, Any]]) -> Refused:
-    """What is wrong with a body, in at most three clauses that name the fields and never show what was sent."""
-    clauses = []
-    for error in errors[:3]:
-        place = ".".join(str(part) for part in error["loc"] if part != "body")
-        clauses.append(f"{place or 'the body'}: {str(error['msg']).removeprefix('Value error, ')}")
-    message = "; ".join(clauses).encode("utf-8", "replace").decode()[:600]
+    """What is wrong with a body, by field and never with what was sent, and the family's status for it."""
+    message = mistakes(errors)
     lengthy = any(error["type"] == "too_long" and error["loc"][-1:] in (("inputs",), ("texts",)) for error in errors)
     if family == "tei" and lengthy:
         return Refused(413, f"Too many texts in one request. {message}.", "batch_size")
