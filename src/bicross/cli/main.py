@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import calibration, evaluation, judging, keys, questions, tuning
+from bicross.cli import calibration, evaluation, judging, keys, mcp, questions, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,

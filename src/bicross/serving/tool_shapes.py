@@ -1,4 +1,4 @@
-"""What the tools of agents take and give. `FoundAll` and `Fetched` are field by field what ChatGPT's connectors and deep research expect."""
+"""What the tools of agents take and give. `FoundAll` and `Fetched` are what the connectors of ChatGPT and its deep research expect."""
 
 from __future__ import annotations
 
