@@ -69,6 +69,8 @@ def create(path: Path, scope: KeyScope, collection: str | None, note: str = "") 
     Raises:
         InputError: the file is not one of keys, or a key of this scope needs a collection. StoreError: the disk refuses the write.
     """
+    if scope != "admin" and collection is None:
+        raise InputError(f"A key with the scope {scope} is for one collection; name it with --collection. Only an admin may have all.")
     secret = PREFIX + secrets.token_urlsafe(32)
 
     def add(keys: tuple[Key, ...]) -> tuple[Key, ...]:
@@ -78,7 +80,7 @@ def create(path: Path, scope: KeyScope, collection: str | None, note: str = "") 
         try:
             key = Key(id=name, sha256=_hash(secret), scope=scope, collection=collection, created=created, note=note)
         except ValidationError as error:
-            raise InputError(f"The key cannot be made: {_said(error)}. Name its collection, in at most 200 characters.") from error
+            raise InputError(f"The key cannot be made: {_said(error)}. Give its collection and note in at most 200 characters.") from error
         return (*keys, key)
 
     return secret, _change(path, add)[-1]
