@@ -7,27 +7,33 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
+from bicross.collection.matching import Matching
 from bicross.collection.store import Collection, Facts
 from bicross.collection.trial import Trial
 from bicross.data.lines import SURROGATE
+from bicross.data.sentences import pieces
 from bicross.errors import InputError
+from bicross.filters import read
 from bicross.models import registry
 from bicross.models.names import located
 from bicross.protocols import Corpus, Scorer, Searcher
-from bicross.records import Hit, Query, Ranking, Space
+from bicross.records import Query, Ranking, Space
 from bicross.results import Answer, Answers
 from bicross.searchers.calibrated import CalibratedSearcher
 from bicross.searchers.dense import DenseSearcher
+from bicross.searchers.explained import Parts, parts, was_read
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.lexical import LexicalSearcher
 from bicross.searchers.reranked import RerankedSearcher
+from bicross.searchers.spans import Span, mattering
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import SearchSettings, StageName
 
 T = TypeVar("T")
+ATTRIBUTED = 32_768  # code points of a text in which spans are looked for: about what the longest models read
 
 
 class Once(Generic[T]):
@@ -68,13 +74,16 @@ class OpenCollection:
         self.reranker = Once(lambda: registry.load_reranker(located(facts.reranker, path)))
         self._late = Once(lambda: registry.load_late_interaction(self.encoder()))
 
-    def search(self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
+    def search(
+        self, questions: str | Sequence[str], settings: SearchSettings = SearchSettings(), where: Mapping[str, Any] | None = None
+    ) -> Answers:
         """Answer questions: recall, then rerank the best `depth` candidates. Hits below `min_probability` are left out, and so are those
         without a probability; a question whose hits are all left out is not answerable. Hits have probabilities where the collection was
-        calibrated.
+        calibrated. `where` is a filter on the documents' meta (`bicross.filters`): recall goes on until enough of those that it lets
+        through are found, or all.
 
         Raises:
-            InputError: a question is empty, or a probability is asked for of a kind of search that was not calibrated.
+            InputError: a question is empty, a probability is asked for of a kind of search that was not calibrated, or the filter is none.
             SpaceMismatch: the encoder is not the one that made the vectors.
         """
         self._check_calibrated(settings)
@@ -86,17 +95,20 @@ class OpenCollection:
                 raise InputError(f"The question {text!a} holds a lone surrogate; expected text.")
         queries = [Query(str(number), text) for number, text in enumerate(texts)]
         stopwatch = Stopwatch()
-        found = self.rank(queries, self.all_candidates(settings), stopwatch)
+        found = self.rank(queries, self.all_candidates(settings), stopwatch, where)
         shown = {query: _probable(ranking, settings.min_probability)[: settings.k] for query, ranking in found.items()}
         with self.view.snapshot():
             titles = self.view.titles({hit.doc_id for ranking in shown.values() for hit in ranking})
         cut = self.cut()
         least = settings.min_probability
         answers = [
-            Answer(query.text, shown[query.id], titles, sum(map(_was_read, all_of)), query.text in cut, _highest(all_of), least)
-            for query, all_of in ((query, found[query.id]) for query in queries)
+            Answer(query.text, shown[query.id], titles, sum(map(was_read, all_of)), query.text in cut, _highest(all_of), least, parts)
+            for query, all_of, parts in ((query, found[query.id], self._parts(found[query.id], settings)) for query in queries)
         ]
         return Answers(tuple(answers), stopwatch.seconds)
+
+    def _parts(self, ranking: Ranking, settings: SearchSettings) -> Parts | None:
+        return parts(ranking, self.kind(settings), self.weights) if settings.explain else None
 
     def _check_calibrated(self, settings: SearchSettings) -> None:
         kind = self.kind(settings)
@@ -110,11 +122,22 @@ class OpenCollection:
         """The same search, but with every candidate that was reranked among its hits."""
         return settings.model_copy(update={"k": max(settings.k, self.depth(settings))})
 
-    def rank(self, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch) -> Mapping[str, Ranking]:
-        """The rankings themselves, all in one state of the collection."""
-        searcher = self.searcher(settings, stopwatch)
+    def rank(
+        self, queries: Sequence[Query], settings: SearchSettings, stopwatch: Stopwatch, where: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Ranking]:
+        """The rankings themselves, all in one state of the collection; of the documents that `where` lets through."""
+        searcher = self.searcher(settings, stopwatch, where)
         with self.snapshot():
             return searcher.search(queries, settings.k)
+
+    def mattering(self, question: str, texts: Sequence[str]) -> list[list[Span]]:
+        """For each text the sentences or clauses that mattered to the cross-encoder beside the question, best first; see `searchers.spans`.
+
+        A text is what the model reads of a passage (`records.reading`), or any other, of which no more than ATTRIBUTED code points count.
+        """
+        texts = [text[:ATTRIBUTED] for text in texts]
+        cuts = [[(piece.start, piece.end) for piece in pieces(text)] for text in texts]
+        return mattering(self.reranker(), question, texts, cuts)
 
     def snapshot(self) -> AbstractContextManager[None]:
         """All that is asked inside sees one state of the collection."""
@@ -126,29 +149,30 @@ class OpenCollection:
             return 0
         return self.weights.depth if settings.depth == "auto" else settings.depth
 
-    def searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
+    def searcher(self, settings: SearchSettings, stopwatch: Stopwatch, where: Mapping[str, Any] | None = None) -> Searcher:
         """The Searcher that the settings name, over this collection; its hits have probabilities where it was calibrated."""
         calibration = self.weights.calibration.get(self.kind(settings))
-        plain = self._searcher(settings, stopwatch)
+        corpus = self.corpus if where is None else Matching(self.view, read(where))
+        plain = self._searcher(settings, stopwatch, corpus)
         return CalibratedSearcher(plain, calibration) if calibration else plain
 
     def kind(self, settings: SearchSettings) -> StageName:
         """The kind of search that the settings come to: "both" without a candidate to rerank is "fused"."""
         return settings.stage if settings.stage != "both" or self.depth(settings) else "fused"
 
-    def _searcher(self, settings: SearchSettings, stopwatch: Stopwatch) -> Searcher:
-        lexical = LexicalSearcher(self.corpus, stopwatch)
+    def _searcher(self, settings: SearchSettings, stopwatch: Stopwatch, corpus: Corpus) -> Searcher:
+        lexical = LexicalSearcher(corpus, stopwatch)
         if settings.stage == "lexical":
             return lexical
         depth = self.depth(settings)
         scorers = self._scorers() if depth else {}
-        dense = DenseSearcher(self.encoder(), self.corpus, stopwatch)
+        dense = DenseSearcher(self.encoder(), corpus, stopwatch)
         if settings.stage == "dense":
             return dense
         fused = FusedSearcher({"lexical": lexical, "dense": dense}, self.weights.fusion)
         if not depth:
             return fused
-        return RerankedSearcher(fused, scorers, self.corpus, self.weights.combination, depth, stopwatch)
+        return RerankedSearcher(fused, scorers, corpus, self.weights.combination, depth, stopwatch)
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +183,19 @@ class OpenCollection:
     def close(self) -> None:
         """Let go of the collection's files."""
         self.view.close()
+
+    def reopened(self) -> OpenCollection:
+        """The collection as it is now, after its models or weights changed; models that are the same are not loaded again.
+
+        Raises:
+            InputError, StoreError: it cannot be opened any more.
+        """
+        fresh = OpenCollection(self.path)
+        if self.encoder.made and self.encoder().space == fresh.view.space:
+            fresh.encoder, fresh._late = self.encoder, self._late
+        if fresh.facts.reranker == self.facts.reranker:
+            fresh.reranker = self.reranker
+        return fresh
 
     def absent(self, documents: set[str]) -> tuple[str, ...]:
         """Those of the documents that the collection does not hold, in order."""
@@ -195,7 +232,3 @@ def _probable(ranking: Ranking, least: float | None) -> Ranking:
 
 def _highest(ranking: Ranking) -> float | None:
     return max((hit.probability for hit in ranking if hit.probability is not None), default=None)
-
-
-def _was_read(hit: Hit) -> bool:
-    return "late" in hit.stages or "rerank" in hit.stages

@@ -50,7 +50,7 @@ def made_by(
         },
         "models": models,
         "weights": {"fusion": dict(weights.fusion), "combination": dict(weights.combination), "depth": weights.depth},
-        "search": settings.model_dump(),
+        "search": settings.model_dump(exclude={"explain"}),
         "measuring": measuring.model_dump(),
         "files": {what: dict(entry) for what, entry in files.items()},
         "versions": {"bicross": version("bicross"), "python": platform.python_version(), **_versions()},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bicross.data.inspection import Lengths
 from bicross.data.pairs import Pairs
 from bicross.evaluation.evaluated import Evaluated as Evaluated  # noqa: PLC0414 - given on: results are looked for here
 from bicross.records import Hit, Ranking, Skip, Space
+from bicross.searchers.explained import Parts
 
 SAMPLE = 5  # questions that `questions` shows
 
@@ -33,7 +34,8 @@ class Indexed:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, the highest
-    probability of any hit found, shown or not, and `least`, the probability that hits had to have.
+    probability of any hit found, shown or not, and `least`, the probability that hits had to have. `parts` explain the scores, where that
+    was asked for.
     """
 
     text: str
@@ -43,6 +45,7 @@ class Answer:
     truncated: bool = False
     probability: float | None = None
     least: float | None = None
+    parts: Parts | None = None
 
     @property
     def answerable(self) -> bool | None:
@@ -58,7 +61,10 @@ class Answer:
         passage = hit.passage and {"text": hit.passage.text, "start": hit.passage.start, "end": hit.passage.end}
         stages = {name: {"rank": stage.rank, "score": stage.score} for name, stage in hit.stages.items()}
         found = {"id": hit.doc_id, "score": hit.score, "probability": hit.probability}
-        return {**found, "title": self.titles.get(hit.doc_id, ""), "passage": passage, "stages": stages}
+        told = {**found, "title": self.titles.get(hit.doc_id, ""), "passage": passage, "stages": stages}
+        if self.parts is not None:
+            told["parts"] = {name: asdict(part) for name, part in self.parts.get(hit.doc_id, {}).items()}
+        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,15 @@ class IndexSettings(Settings):
 
 class SearchSettings(Settings):
     """What `search` and `evaluate` do. `depth` is the number of candidates that the reranker reads. `min_probability` is for `search`
-    alone: hits that are less probably relevant are left out.
+    alone: hits that are less probably relevant are left out; `explain` too: hits tell what each
+    stage added to their scores.
     """
 
     k: int = Field(default=10, ge=1, le=1000)
     depth: Depth = "auto"
     stage: StageName = "both"
     min_probability: float | None = Field(default=None, ge=0, le=1)
+    explain: bool = False
 
     @field_validator("depth")
     @classmethod

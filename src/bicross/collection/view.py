@@ -19,8 +19,10 @@ import numpy as np
 
 from bicross.collection import generations, lookup, spaces, truth
 from bicross.collection.facts import Facts, State
+from bicross.collection.matching import Memory
 from bicross.collection.sides import DenseSide, LexicalSide, Source
 from bicross.errors import SpaceMismatch
+from bicross.filters import Filter
 from bicross.records import Passage, Space
 from bicross.vectors import Keys, Scores, Vectors
 
@@ -43,6 +45,7 @@ class View:
         self._choice = generations.Choice(None, ())
         self._dense: DenseSide | None = None
         self._lexical: LexicalSide | None = None
+        self._matching = Memory()
         try:
             with self.snapshot():
                 pass
@@ -106,10 +109,10 @@ class View:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
-    def nearest(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]:
+    def nearest(self, vectors: Vectors, k: int, where: Filter | None = None) -> tuple[Keys, Scores]:
         """The k live passages nearest to each vector (queries, dim): keys and scores, both (queries, k), best first, ties by key.
 
-        Beyond the last, the key is -1 and the score -inf.
+        Beyond the last, the key is -1 and the score -inf. Given `where`, only passages of documents that it lets through, however rare.
 
         Raises:
             SpaceMismatch: the vectors have another width, or the collection was moved to another space.
@@ -118,14 +121,14 @@ class View:
         with self.snapshot():
             if self._dense is None:
                 self._dense = DenseSide(self.space, self._state.number, self._choice.generation)
-            return self._best(self._dense.sources(self._db, vectors), len(vectors), k)
+            return self._best(self._dense.sources(self._db, vectors), len(vectors), k, where)
 
-    def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]:
+    def lexical(self, texts: Sequence[str], k: int, where: Filter | None = None) -> tuple[Keys, Scores]:
         """The k best live passages by BM25 for each text, as `nearest` gives them; only those that share a word with it."""
         with self.snapshot():
             if self._lexical is None:
                 self._lexical = LexicalSide(self._choice.generation)
-            return self._best(self._lexical.sources(self._db, texts), len(texts), k)
+            return self._best(self._lexical.sources(self._db, texts), len(texts), k, where)
 
     def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
         """Key -> passage, live ones only, in the order asked. Raises Damaged, naming the document."""
@@ -176,21 +179,30 @@ class View:
             self._dense, self._lexical = None, None
         self._space, self._stamp = space, stamp
 
-    def _best(self, sources: Sequence[Source], queries: int, k: int) -> tuple[Keys, Scores]:
+    def _best(self, sources: Sequence[Source], queries: int, k: int, where: Filter | None) -> tuple[Keys, Scores]:
         """The k best live proposals of all sources together, both (queries, k)."""
-        found = [self._live(source, k) for source in sources] if k else []
+        wanted = None if where is None else self._matching.keys(self._db, self.revision, where)
+        if wanted is not None and not len(wanted):
+            return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
+        found = [self._live(source, k, wanted) for source in sources] if k else []
         keys = np.concatenate([np.empty((queries, 0), dtype=np.int64), *(keys for keys, _ in found)], axis=1)
         scores = np.concatenate([np.empty((queries, 0), dtype=np.float32), *(scores for _, scores in found)], axis=1)
         order = np.lexsort((keys, -scores), axis=-1)[:, :k]  # (queries, k)
         return np.take_along_axis(keys, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
-    def _live(self, source: Source, k: int) -> tuple[Keys, Scores]:
-        """At least the k best live proposals of one source, both (queries, k or more): as many are fetched as that takes."""
-        count = k
+    def _live(self, source: Source, k: int, wanted: Keys | None) -> tuple[Keys, Scores]:
+        """At least the k best live proposals of one source, both (queries, k or more): as many are fetched as that takes. `wanted` are the
+        live keys that may be found; None for all."""
+        count = k if wanted is None else _share(k, len(wanted), source.size)
         while True:
             keys, scores = source.best(count)  # (queries, count)
-            live = np.isin(keys, lookup.live_keys(self._db, np.unique(keys[keys >= 0])))  # (queries, count)
+            live = np.isin(keys, lookup.live_keys(self._db, np.unique(keys[keys >= 0])) if wanted is None else wanted)  # (queries, count)
             satisfied = (live.sum(axis=1) >= k) | (keys[:, -1] < 0)  # (queries,)
             if satisfied.all() or count >= source.size:
                 return np.where(live, keys, -1), np.where(live, scores, np.float32(-np.inf))
             count = min(2 * count, source.size)
+
+
+def _share(k: int, wanted: int, size: int) -> int:
+    """How many of `size` passages to fetch first for the k best of those that are wanted, which stand anywhere among them; at least k."""
+    return max(k, min(size, k * size // max(wanted, 1)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from itertools import groupby
 from typing import NamedTuple
 
 
@@ -88,6 +89,33 @@ def cut(text: str, span: Span, at: Break) -> list[Span]:
             pieces.append(Span(*trimmed, at if pieces else span.opens))
         start = end
     return pieces
+
+
+def pieces(text: str, most: int = 24) -> list[Span]:
+    """At most `most` stretches of a text that say something by themselves: its sentences, cut at the ends of lines, or where these are
+    fewer than three its clauses. Where there are more, the shortest neighbours are joined.
+    """
+    found = [line for sentence in sentences(text) for line in _lines(text, sentence)]
+    if len(found) < 3:
+        found = [clause for span in found for clause in cut(text, span, Break.CLAUSE)]
+    if len(found) > 4 * most:  # the search below is for few: neighbours that begin in one part of the text are joined at once
+        parts = groupby(found, key=lambda span: 4 * most * span.start // len(text))
+        found = [_joined(list(group)) for _, group in parts]
+    while len(found) > most:
+        at = min(range(len(found) - 1), key=lambda place: found[place + 1].end - found[place].start)
+        found[at : at + 2] = [_joined(found[at : at + 2])]
+    return found
+
+
+def _joined(spans: Sequence[Span]) -> Span:
+    return Span(spans[0].start, spans[-1].end, spans[0].opens)
+
+
+def _lines(text: str, span: Span) -> list[Span]:
+    ends = [match.end() for match in re.finditer("\n", text[span.start : span.end])]
+    starts = [0, *ends]
+    trimmed = [_trim(text, span.start + start, span.start + end) for start, end in zip(starts, [*ends, span.end - span.start], strict=True)]
+    return [Span(*found, Break.LINE if place else span.opens) for place, found in enumerate(trimmed) if found is not None]
 
 
 def _ends(text: str) -> Iterator[tuple[int, Break]]:

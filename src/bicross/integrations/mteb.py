@@ -77,7 +77,7 @@ class TwoStage:
                 facts = view.facts
             self._encoder, self._reranker = located(facts.encoder, collection), located(facts.reranker, collection)
             self._tokens, self._weights = facts.passage_tokens, facts.weights
-        self._meta = _meta(name, [self._encoder, self._reranker], [self._tokens, self._weights, settings.model_dump()])
+        self._meta = _meta(name, [self._encoder, self._reranker], [self._tokens, self._weights, settings.model_dump(exclude={"explain"})])
         self._opened: OpenCollection | None = None
         self._passages = 0
         self._forget: Callable[[], object] = _nothing

@@ -31,6 +31,11 @@ def combine(candidates: Sequence[Hit], weights: Mapping[str, float]) -> NDArray[
     return np.asarray(features(candidates) @ np.array([weights.get(name, 0.0) for name in FEATURES]))
 
 
+def shares(candidates: Sequence[Hit], weights: Mapping[str, float]) -> Table:
+    """What each feature adds to the final score of each of one query's candidates, (candidates, FEATURES); rows sum to `combine`."""
+    return np.asarray(features(candidates) * np.array([weights.get(name, 0.0) for name in FEATURES]))
+
+
 def fit(tables: Sequence[Table], grades: Sequence[NDArray[np.float64]], penalty: float = 0.01) -> dict[str, float]:
     """Weights that make the relevant candidates likely: softmax over each query's list against its grades.
 
