@@ -6,7 +6,7 @@ Each plug has a conformance suite in tests/conformance/ that every implementatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from bicross.records import Passage, Query, Ranking, Space
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # numpy is only a type here, so that `import bicross` stays l
 
 A = TypeVar("A")
 B = TypeVar("B")
+Side = Literal["query", "document"]
 
 
 class Encoder(Protocol):

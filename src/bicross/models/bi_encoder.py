@@ -16,6 +16,7 @@ from bicross.models.folder import ModelFolder
 from bicross.models.network import Network, Output, best_precision
 from bicross.models.tokens import load_tokenizer, run_sorted
 from bicross.models.weights import read_weights
+from bicross.protocols import Side
 from bicross.records import Space
 from bicross.vectors import Vectors, check_vectors
 
@@ -23,7 +24,8 @@ from bicross.vectors import Vectors, check_vectors
 class BiEncoder:
     """An Encoder on OpenVINO, with one network or with one each for queries and documents.
 
-    `tokenizer` and `content_tokens` are of the documents' side: the latter is the room for a text beside prompt and special tokens.
+    `tokenizer` and `content_tokens` are of the documents' side: the latter is the room for a text beside prompt and special tokens,
+    `max_tokens` all together.
     `cut` collects the texts that were longer; whoever reports them clears it.
 
     Raises:
@@ -42,6 +44,7 @@ class BiEncoder:
                 f"{folder.root} gives queries {self._queries.dim} dimensions and documents {self._documents.dim}; "
                 "expected as many for both. Train the two from encoders of one width."
             )
+        self.max_tokens = folder.max_tokens
         self.content_tokens = folder.max_tokens - self._documents.count(folder.document_prompt)
         self.space = Space(fingerprint.result(), self._documents.dim, folder.similarity)
 
@@ -57,6 +60,18 @@ class BiEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Vectors of passages, (len(texts), dim)."""
         return self._encode(self._documents, self.folder.document_prompt, texts)
+
+    def encode_counted(self, side: Side, texts: Sequence[str]) -> tuple[Vectors, list[int], list[bool]]:
+        """Vectors as the methods above give them, (len(texts), dim); tokens of each text, special ones too, and whether it was cut."""
+        tower, prompt = (self._queries, self.folder.query_prompt) if side == "query" else (self._documents, self.folder.document_prompt)
+        vectors, counts, cut = np.empty((len(texts), self.space.dim), dtype=np.float32), [0] * len(texts), list[str]()
+        for positions, lengths, rows in tower.run(prompt, texts, cut):
+            vectors[positions] = rows
+            for position, length in zip(positions, lengths, strict=True):
+                counts[position] = length
+        check_vectors(vectors, self.space, [text[:60] for text in texts])
+        longer = set(cut)
+        return vectors, counts, [text in longer for text in texts]
 
     def query_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
         """Position and unit vectors (tokens, dim) of each question's tokens, longest question first."""

@@ -39,19 +39,27 @@ class CrossEncoder:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
         """Logits of (query, document) pairs, (len(pairs),), in the order asked; batches span queries."""
-        scores = np.empty(len(pairs), dtype=np.float32)
+        scores, _, cut = self.score_counted(pairs)
+        self.cut += [query for (query, _), longer in zip(pairs, cut, strict=True) if longer]
+        return scores
+
+    def score_counted(self, pairs: Sequence[tuple[str, str]]) -> tuple[Scores, list[int], list[bool]]:
+        """Logits as `score` gives them; tokens of each pair, special ones too, and whether it was cut."""
+        scores, counts, cut = np.empty(len(pairs), dtype=np.float32), [0] * len(pairs), list[bool]()
 
         def encode(start: int, stop: int) -> list[Encoding]:
             encodings = self._tokenizer.encode_batch(
                 [(self.folder.query_prompt + query, document) for query, document in pairs[start:stop]]
             )
-            self.cut += [query for (query, _), encoding in zip(pairs[start:stop], encodings, strict=True) if encoding.overflowing]
+            cut.extend(bool(encoding.overflowing) for encoding in encodings)
             return encodings
 
-        for positions, _, rows in run_sorted(self._network, encode, len(pairs), self._pad, pair_types=self.folder.pair_types):
+        for positions, lengths, rows in run_sorted(self._network, encode, len(pairs), self._pad, pair_types=self.folder.pair_types):
             scores[positions] = rows[:, 0]
+            for position, length in zip(positions, lengths, strict=True):
+                counts[position] = length
         check_scores(scores, pairs)
-        return scores
+        return scores, counts, cut
 
 
 def _model(folder: ModelFolder) -> ov.Model:

@@ -19,10 +19,12 @@ from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
 from tokenizers.pre_tokenizers import Split, Whitespace
 
+from bicross.protocols import Side
 from bicross.records import Space
 from bicross.vectors import Scores, Vectors
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han, Hangul
+READ = 4_096  # words and characters that the scorer reads of a text
 WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
 
 
@@ -34,7 +36,7 @@ class HashedEncoder:
     """
 
     def __init__(self, dim: int = 64, max_tokens: int = 512) -> None:
-        self.content_tokens = max_tokens
+        self.max_tokens = self.content_tokens = max_tokens
         self.cut: list[str] = []  # texts that were longer
         self._space = Space(f"hashed-1-dim{dim}-tokens{max_tokens}", dim)
 
@@ -54,6 +56,12 @@ class HashedEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Unit rows, (len(texts), dim), as for queries."""
         return self._encode(texts)
+
+    def encode_counted(self, _side: Side, texts: Sequence[str]) -> tuple[Vectors, list[int], list[bool]]:
+        """Vectors as the methods above give them; words and CJK characters of each text that were read, and whether it has more."""
+        counts = [sum(1 for _ in islice(WORD.finditer(text), self.content_tokens + 1)) for text in texts]
+        rows = type(self)(self._space.dim, self.content_tokens)._encode(texts)  # which is longer is told here, and not in `cut`
+        return rows, [min(count, self.content_tokens) for count in counts], [count > self.content_tokens for count in counts]
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         rows = np.zeros((len(texts), self._space.dim), dtype=np.float32)
@@ -83,8 +91,13 @@ class HashedScorer:
         """Scores of (query, document) pairs, (len(pairs),); 0 for a query without words."""
         return np.asarray([self._overlap(query, document) for query, document in pairs], dtype=np.float32)
 
+    def score_counted(self, pairs: Sequence[tuple[str, str]]) -> tuple[Scores, list[int], list[bool]]:
+        """Scores as `score` gives them; words and CJK characters of each pair, and whether one of the two has more than are read."""
+        sizes = [[sum(1 for _ in islice(WORD.finditer(text), READ + 1)) for text in pair] for pair in pairs]
+        return self.score(pairs), [sum(min(READ, size) for size in pair) for pair in sizes], [max(pair) > READ for pair in sizes]
+
     def _overlap(self, query: str, document: str) -> float:
-        wanted, present = _features(query, limit=4_096), _features(document, limit=4_096)
+        wanted, present = _features(query, limit=READ), _features(document, limit=READ)
         total = math.fsum(map(_weight, wanted))
         return math.fsum(_weight(feature) for feature in wanted if feature in present) / total if total else 0.0
 

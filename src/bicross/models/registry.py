@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenizers import Tokenizer
 
@@ -13,9 +13,12 @@ from bicross.models.folder import FAMILIES, ModelFolder, read_folder
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.models.names import is_folder
 from bicross.models.weights import weight_files
-from bicross.protocols import Encoder, Scorer
+from bicross.protocols import Encoder, Scorer, Side
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 from bicross.starter import unpacked
+
+if TYPE_CHECKING:
+    from bicross.vectors import Scores, Vectors
 
 HASHED = "bicross/hashed"
 SHIPPED = {
@@ -37,14 +40,23 @@ _PATTERNS = [
 
 
 class TokenEncoder(Encoder, Protocol):
-    """An Encoder that lets passages be cut by its own tokens."""
+    """An Encoder that lets passages be cut by its own tokens, and tells how many it read of each text and whether that was cut."""
 
     @property
     def tokenizer(self) -> Tokenizer: ...
     @property
     def content_tokens(self) -> int: ...
     @property
+    def max_tokens(self) -> int: ...
+    @property
     def cut(self) -> list[str]: ...
+    def encode_counted(self, side: Side, texts: Sequence[str], /) -> tuple[Vectors, list[int], list[bool]]: ...
+
+
+class CountingScorer(Scorer, Protocol):
+    """A Scorer that also tells how many tokens it read of each pair, and whether the pair was cut."""
+
+    def score_counted(self, pairs: Sequence[tuple[str, str]]) -> tuple[Scores, list[int], list[bool]]: ...
 
 
 def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> TokenEncoder:
@@ -64,7 +76,7 @@ def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> T
     return BiEncoder(folder, precision)
 
 
-def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) -> Scorer:
+def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) -> CountingScorer:
     """A cross-encoder by folder or name.
 
     Raises:

@@ -1,0 +1,133 @@
+"""The model process: `python -m bicross.serving.worker`. Frames come on stdin, answers go to stdout, the log to stderr.
+
+It begins with a frame {"collections": {name: folder}} and says {"event": "ready"} when models and indexes are loaded. A call is
+{"id", "lane", "op", "collection", "args"}, its answer {"id", "ok"} or {"id", "error": {"kind", "message"}}. It ends when stdin does, so
+that it never outlives its parent, and finishes the write that it is at.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import time
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any, BinaryIO
+
+from bicross.errors import BicrossError
+from bicross.serving.frames import BadFrame, Frame, encoded, read_frame
+from bicross.serving.work import LANES, Late, Work
+
+log = logging.getLogger("bicross.worker")
+NICE = 5  # the front process answers quickly on a busy machine
+REST = 30.0  # seconds for which folding may be put off while writes wait
+
+
+class Worker:
+    """Reads calls, has them done lane by lane, and answers."""
+
+    def __init__(self, calls: BinaryIO, answers: BinaryIO) -> None:
+        self._calls, self._answers = calls, answers
+        self._speaking = Lock()
+        self._ending = Event()
+        self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float] | None]] = {lane: queue.SimpleQueue() for lane in set(LANES.values())}
+
+    def run(self) -> int:
+        """Work until the calls end; returns the exit code: 1 where what came was no frame."""
+        try:
+            start = read_frame(self._calls)
+            if start is None:
+                return 0
+            work = Work({name: Path(path) for name, path in start["collections"].items()})
+            work.warm()
+            threads = {lane: Thread(target=self._serve, args=(lane, work), name=lane, daemon=True) for lane in self._lanes}
+            for thread in threads.values():
+                thread.start()
+            self._say({"event": "ready", "pid": os.getpid()})
+            code = self._read()
+        except BadFrame:
+            log.exception("what came on stdin is no frame; the process ends")
+            return 1
+        self._ending.set()
+        self._lanes["writes"].put(None)
+        threads["writes"].join()  # the others change nothing that lasts
+        return code
+
+    def _read(self) -> int:
+        try:
+            while (call := read_frame(self._calls)) is not None:
+                lane = self._lanes.get(call.get("lane", ""))
+                if lane is None:
+                    self._refuse(call.get("id"), "Internal", f"There is no lane {call.get('lane')!r}.")
+                else:
+                    lane.put((call, time.monotonic()))
+        except BadFrame:
+            log.exception("what came on stdin is no frame; the process ends")
+            return 1
+        return 0
+
+    def _serve(self, name: str, work: Work) -> None:
+        """One lane, first come, first served."""
+        lane, rested = self._lanes[name], time.monotonic()
+        if name == "writes":
+            work.settle_all()
+        while (job := lane.get()) is not None:
+            call, came = job
+            if self._ending.is_set():  # what was not begun was not promised either
+                return
+            self._do(work, call, time.monotonic() - came)
+            if name == "writes" and not self._ending.is_set() and (lane.empty() or time.monotonic() - rested > REST):
+                work.settle_all()
+                rested = time.monotonic()
+
+    def _do(self, work: Work, call: Frame, waited: float) -> None:
+        args: dict[str, Any] = call.get("args") or {}
+        if args.get("seconds_left") is not None:
+            args["seconds_left"] -= waited
+        try:
+            answer: Frame = {"id": call.get("id"), "ok": work.do(call["op"], call["collection"], args)}
+        except (BicrossError, Late) as error:
+            self._refuse(call.get("id"), type(error).__name__, str(error))
+        except Exception as error:  # whatever it is, the next call must be answered
+            log.exception("%s failed", call.get("op"))
+            self._refuse(call.get("id"), "Internal", f"{type(error).__name__} in {call.get('op')}")
+        else:
+            self._say(answer)
+
+    def _refuse(self, number: Any, kind: str, message: str) -> None:
+        self._say({"id": number, "error": {"kind": kind, "message": message}})
+
+    def _say(self, frame: Frame) -> None:
+        try:
+            content = encoded(frame)
+        except BadFrame as error:
+            content = encoded({"id": frame.get("id"), "error": {"kind": "InputError", "message": f"The answer cannot be sent: {error}"}})
+        with self._speaking:
+            try:
+                self._answers.write(content)
+                self._answers.flush()
+            except (BrokenPipeError, ValueError):
+                self._ending.set()  # nobody listens any more; stdin ends too
+
+
+def main() -> None:
+    """Run on the standard streams. Nothing but frames goes out: what libraries print goes to stderr."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for number in (signal.SIGINT, signal.SIGTERM):  # they come to the whole group; the parent decides when this process ends
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICE)
+    calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    code = Worker(calls, answers).run()
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)  # the other lanes may be at work, in native code that no thread can interrupt
+
+
+if __name__ == "__main__":
+    main()
