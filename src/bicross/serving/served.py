@@ -67,7 +67,7 @@ def speak(request: Request, family: Family) -> None:
 
 
 def spoken(request: Request) -> Family:
-    """The family in whose words an error of this request is told: that of `speak`, or the route's, or where there is none the native one."""
+    """The family in whose words an error of this request is told: that of `speak`, or the route's, or where none is known the native."""
     access, _ = find(request.method, request.url.path)
     said: Family | None = getattr(request.state, "family", None)
     return said or (access.family if access else "native")
