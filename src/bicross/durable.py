@@ -117,6 +117,14 @@ def write_folder(path: Path, files: Mapping[str, Content], facts: Mapping[str, A
             raise
 
 
+def make_folder(path: Path) -> None:
+    """Make an empty folder at `path`, unless there is one. Raises StoreError: the disk refuses, or the folder above is not there."""
+    with _explained(path):
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            _sync_folder(path.parent)
+
+
 def remove_folder(path: Path) -> None:
     """Remove a folder, and the half-written one beside it, if they are there."""
     with _explained(path):
