@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from bicross.errors import InputError
-from bicross.serving.batcher import BATCH, FIRST_RATE, WEIGHT, Batcher, Group, Limits, Unit
+from bicross.serving.batcher import WEIGHT, Batcher
 from bicross.serving.refusals import Late, Overloaded, Unavailable
+from bicross.serving.units import BATCH, Group, Limits, Unit
 
 RATE = 1000.0  # tokens a second of the worker below
 A, B = Group("score", "a"), Group("score", "b")
@@ -45,7 +46,8 @@ class Worker:
         self.batches: list[tuple[float, Group, list[str]]] = []
         self.busy, self.held, self.most = asyncio.Lock(), 0, 0
 
-    async def __call__(self, group: Group, payloads: Sequence[Any]) -> list[str]:
+    async def __call__(self, group: Group, work: Sequence[Unit]) -> list[str]:
+        payloads = [unit.payload for unit in work]
         self.held += 1
         self.most = max(self.most, self.held)
         try:
@@ -127,9 +129,9 @@ def test_the_rate_is_learned_and_batches_take_about_as_long_as_they_should() -> 
     async def scene() -> None:
         worker = Worker(rate=20_000.0)
         batcher = Batcher(worker, Limits(1000.0))
-        assert batcher.pace("score").rate == FIRST_RATE
+        assert batcher.rate("score").value == float("inf")
         await batcher.ask(A, units("x", *[100] * 2000))
-        assert batcher.pace("score").rate == pytest.approx(20_000, rel=0.01)
+        assert batcher.rate("score").value == pytest.approx(20_000, rel=0.01)
         ends = [start for start, _, _ in worker.batches]
         assert ends[-1] - ends[-2] == pytest.approx(BATCH, rel=0.05)
 
@@ -141,7 +143,7 @@ def test_many_small_batches_that_cost_as_much_as_full_ones_do_not_make_the_queue
         batcher = await warm(Worker(overhead=0.05), max_wait=2.0)
         for number in range(100):
             await batcher.ask(A, units(f"x{number}-", 10))
-        assert batcher.pace("score").rate > RATE / 2
+        assert batcher.rate("score").value > RATE / 2
 
     play(scene)
 
@@ -308,10 +310,10 @@ def test_an_error_of_the_worker_reaches_all_who_wait_for_the_batch_and_the_queue
     async def scene() -> None:
         fails = [True]
 
-        async def run(_: Group, payloads: Sequence[Any]) -> list[Any]:
+        async def run(_: Group, work: Sequence[Unit]) -> list[Any]:
             if fails.pop() if fails else False:
                 raise Unavailable("The worker died.")
-            return list(payloads)
+            return list(work)
 
         batcher = Batcher(run, Limits(10.0))
         with pytest.raises(Unavailable, match="died"):

@@ -8,99 +8,19 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from bicross.errors import InputError
 from bicross.serving.refusals import Late, Overloaded, Unavailable
+from bicross.serving.units import BATCH, Done, Group, Limits, Rate, Request, Unit
 
-BATCH = 0.2  # seconds that a batch should take: long enough to fill the processor, short enough to wait for
 AHEAD = 0.02  # seconds before the worker is free that it is given the next batch, so that it never idles
 WEIGHT = 2.0  # seconds of age that a second of work costs: with it, those that were begun get half of the worker while others wait
-FIRST_RATE = 4000.0  # tokens a second, until one is measured
-SMOOTHING = 0.2  # the share that a new measurement has in the rate
 
 
-class Group(NamedTuple):
-    """Units of one group may be computed together; a token of one `kind` takes about the same time in all its groups."""
-
-    kind: Hashable
-    key: Hashable = None
-
-
-class Unit(NamedTuple):
-    """A piece of work: what `run` gets, about how many tokens the models read for it, and the characters that it holds in memory."""
-
-    payload: Any
-    tokens: int
-    size: int = 0
-
-
-class Done(NamedTuple):
-    """The results in the order of the units, and the seconds from arrival until the first of them was begun."""
-
-    results: list[Any]
-    queued: float
-
-
-Run = Callable[[Group, Sequence[Any]], Awaitable[Sequence[Any]]]
-"""Computes one batch: a result for each payload, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the queue takes: work that begins within `max_wait` seconds, as far as that can be told, and so many tokens and characters."""
-
-    max_wait: float
-    tokens: int = 4_000_000
-    size: int = 64 * 1024 * 1024
-
-
-class Pace:
-    """Tokens a second of one kind of work, learned from its batches.
-
-    A batch that ended early because little was there says only that the rate is no lower: what batches cost whatever they hold weighs
-    more in it. So it raises the rate, and never lowers it.
-    """
-
-    def __init__(self) -> None:
-        self.rate, self._measured = FIRST_RATE, 0
-
-    @property
-    def budget(self) -> float:
-        """Tokens of a batch."""
-        return self.rate * BATCH
-
-    def learn(self, tokens: int, seconds: float) -> None:
-        """From one batch."""
-        rate = tokens / max(seconds, 1e-4)
-        if self._measured and rate < self.rate and seconds < BATCH and tokens < self.budget / 2:
-            return
-        self._measured += 1
-        self.rate += max(SMOOTHING, 1 / self._measured) * (rate - self.rate)
-
-
-class _Request:
-    def __init__(self, group: Group, units: Sequence[Unit], arrival: float, deadline: float, future: asyncio.Future[None]) -> None:
-        self.group, self.units, self.deadline, self.future = group, units, deadline, future
-        self.since = arrival  # from when its age counts
-        self.waiting = sorted(range(len(units)), key=lambda place: units[place].tokens)  # the longest are begun first
-        self.tokens, self.size = sum(unit.tokens for unit in units), sum(unit.size for unit in units)  # tokens: of what waits
-        self.results: list[Any] = [None] * len(units)
-        self.missing = len(units)
-        self.began: float | None = None
-
-    def settle(self, error: Exception | None = None) -> None:
-        """Tell who asked, if nobody has and somebody still listens."""
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(error)
-
-
-_Batch = list[tuple[_Request, int]]
+Run = Callable[[Group, Sequence[Unit]], Awaitable[Sequence[Any]]]
+"""Computes one batch: a result for each unit, in order."""
+_Batch = list[tuple[Request, int]]
 
 
 class Batcher:
@@ -114,9 +34,9 @@ class Batcher:
 
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run, self._limits = run, limits
-        self._queue: list[_Request] = []
+        self._queue: list[Request] = []
         self._running: dict[asyncio.Task[None], float] = {}  # -> the seconds that it should take
-        self._paces: dict[Hashable, Pace] = {}
+        self._rates: dict[Hashable, Rate] = {}
         self._free_at = 0.0  # when the worker should have computed all that it has
         self._last_end = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -134,9 +54,14 @@ class Batcher:
         """Requests that have not been begun, or not whole."""
         return len(self._queue)
 
-    def pace(self, kind: Hashable) -> Pace:
+    @property
+    def units(self) -> int:
+        """Units that wait."""
+        return sum(len(request.waiting) for request in self._queue)
+
+    def rate(self, kind: Hashable) -> Rate:
         """Of a kind of work."""
-        return self._paces.setdefault(kind, Pace())
+        return self._rates.setdefault(kind, Rate())
 
     async def ask(self, group: Group, units: Sequence[Unit], deadline: float | None = None) -> Done:
         """Wait for the results of all units. Cancelled, those that were not begun leave the queue.
@@ -150,7 +75,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now, latest = loop.time(), math.inf if deadline is None else deadline
         self._admit(group, units, now, latest)
-        request = _Request(group, units, now, latest, loop.create_future())
+        request = Request(group, units, now, latest, loop.create_future())
         timer = loop.call_at(latest, self._expire) if deadline is not None else None
         self._queue.append(request)
         self._tokens, self._size = self._tokens + request.tokens, self._size + request.size
@@ -204,13 +129,13 @@ class Batcher:
             raise Overloaded(float(max(1, math.ceil(wait))))
 
     def _seconds(self, kind: Hashable, tokens: float) -> float:
-        return tokens / self.pace(kind).rate
+        return tokens / self.rate(kind).value
 
     def _chunk(self, kind: Hashable, tokens: int) -> float:
         """Seconds of what a request is given in one batch."""
         return min(self._seconds(kind, tokens), BATCH)
 
-    def _start(self, request: _Request) -> float:
+    def _start(self, request: Request) -> float:
         return request.since + WEIGHT * self._chunk(request.group.kind, request.tokens)
 
     def _price(self) -> float:
@@ -243,7 +168,7 @@ class Batcher:
         now = asyncio.get_running_loop().time()
         ordered = sorted(self._queue, key=self._start)
         group, price = ordered[0].group, self._price()
-        room, batch = self.pace(group.kind).budget, _Batch()
+        room, batch = self.rate(group.kind).budget, _Batch()
         for request in (request for request in ordered if request.group == group):
             before = request.tokens
             while request.waiting and (not batch or request.units[request.waiting[-1]].tokens <= room):
@@ -268,7 +193,7 @@ class Batcher:
         began, group = loop.time(), batch[0][0].group
         try:
             if await self._try(group, batch):
-                self.pace(group.kind).learn(_tokens(batch), loop.time() - max(began, self._last_end))
+                self.rate(group.kind).learn(_tokens(batch), loop.time() - max(began, self._last_end))
         finally:
             self._last_end = loop.time()
             del self._running[asyncio.current_task()]  # type: ignore[arg-type]  # it is the task that `_begin` made
@@ -278,12 +203,12 @@ class Batcher:
                 self._idle.set()
 
     async def _try(self, group: Group, batch: _Batch) -> bool:
-        """Compute a batch and tell who asked; whether all went well. What is wrong with one request is told to that one alone."""
+        """Compute a batch and tell who asked; whether all went well. What is wrong with one request, or late, is told to that one alone."""
         try:
-            results = await self._run(group, [request.units[place].payload for request, place in batch])
+            results = await self._run(group, [request.units[place] for request, place in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who asked are told, and the queue goes on
             requests = list(dict.fromkeys(request for request, _ in batch))
-            if not isinstance(error, InputError) or len(requests) == 1:
+            if len(requests) == 1 or not isinstance(error, (InputError, Late)):
                 for request in requests:
                     self._leave(request)
                     request.settle(error)
@@ -309,7 +234,7 @@ class Batcher:
             self._leave(request)
             request.settle(Late())
 
-    def _leave(self, request: _Request) -> None:
+    def _leave(self, request: Request) -> None:
         """Take what was not begun of a request out of the queue."""
         if request in self._queue:
             self._queue.remove(request)
