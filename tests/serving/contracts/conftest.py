@@ -1,0 +1,73 @@
+"""A real server on a free port, in a thread with a loop of its own, over a real model process; with and without keys."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from bicross.serving import keys
+from bicross.serving.app import create_app
+from bicross.serving.served import Served
+from bicross.serving.supervisor import Supervisor
+from bicross.settings import ServeSettings
+from tests.serving.conftest import DirectEngine
+
+
+@contextmanager
+def running(collection: Path, settings: ServeSettings) -> Iterator[str]:
+    """The base URL of a server of the collection."""
+    started, url = threading.Event(), list[str]()
+    server: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        supervisor = Supervisor({"manual": collection})
+        await supervisor.start()
+        assert await supervisor.loaded(60)
+        app = create_app(Served(DirectEngine(supervisor), {"manual": collection}, settings))
+        server.append(uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")))
+        serving = asyncio.create_task(server[0].serve())
+        while not server[0].started:
+            await asyncio.sleep(0.01)
+        port = server[0].servers[0].sockets[0].getsockname()[1]
+        url.append(f"http://127.0.0.1:{port}")
+        started.set()
+        await serving
+        await supervisor.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(90)
+    yield url[0]
+    server[0].should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="package")
+def live(made_collection: Path) -> Iterator[str]:
+    """The base URL of a server without keys."""
+    with running(made_collection, ServeSettings()) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def guarded(made_collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The base URL of a server with keys, and a key that may read."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    secret, _ = keys.create(file, "read", "manual")
+    with running(made_collection, ServeSettings(keys=file)) as url:
+        yield url, secret
+
+
+@pytest.fixture
+def http(live: str) -> Iterator[httpx.Client]:
+    """A plain HTTP client of `live`."""
+    with httpx.Client(base_url=live, timeout=30) as client:
+        yield client
