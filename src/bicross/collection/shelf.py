@@ -51,6 +51,11 @@ class Shelf:
         with self._snapshot():
             return lookup.documents(self._db, ids)
 
+    def present(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that a document has, damaged or not."""
+        with self._snapshot():
+            return set(lookup.titles(self._db, ids))
+
     def counts(self) -> Counts:
         """How much there is."""
         covered = 0

@@ -23,6 +23,7 @@ COMMAND = (sys.executable, "-P", "-m", "bicross.serving.worker")
 WATCHED = "models"  # the lane whose calls are short, so that one which takes long means that the process hangs
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before a process that died before it was ready is started again
 KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.BicrossError)}
+ENDING = "The server is ending."
 GONE = "The model process ended; another one is starting."
 
 
@@ -84,7 +85,7 @@ class Supervisor:
             Refused: 500, the operation failed in a way that nobody foresaw; the log says how.
         """
         if self._closing.is_set() or not (self._ready.is_set() or await self.loaded(self._patience)):
-            raise Unavailable("The server is ending." if self._closing.is_set() else "The models are loading.")
+            raise Unavailable(ENDING if self._closing.is_set() else "The models are loading.")
         process, number = self._process, next(self._numbers)
         if process is None or process.stdin is None:
             raise Unavailable(GONE)
@@ -92,18 +93,18 @@ class Supervisor:
             content = encoded({"id": number, "lane": lane, "op": op, "collection": collection, "args": dict(args)})
         except BadFrame as error:
             raise errors.InputError(f"The request cannot be handed on: {error}") from error
-        waiting = _Waiting(lane, time.monotonic(), asyncio.get_running_loop().create_future())
-        self._waiting[number] = waiting
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = _Waiting(lane, time.monotonic(), answer)  # until it is answered, also where nobody waits any more
         try:
             process.stdin.write(content)
             await process.stdin.drain()
-            return await waiting.answer
         except ConnectionError as error:
+            answer.cancel()
             raise Unavailable(GONE) from error
-        finally:
-            self._waiting.pop(number, None)
-            if waiting.answer.done() and not waiting.answer.cancelled():
-                waiting.answer.exception()  # seen, also where sending had failed before
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        return await answer
 
     async def close(self, within: float = 5.0) -> None:
         """End the process: it finishes the write that it is at; after so many seconds it is killed."""
@@ -111,14 +112,14 @@ class Supervisor:
         if self._keeper is None:
             return
         process = self._process
-        if process is not None and process.stdin is not None:
+        if not self._ready.is_set():  # it has nothing to finish
+            self._kill()
+        elif process is not None and process.stdin is not None:
             process.stdin.close()
         done, _ = await asyncio.wait({self._keeper}, timeout=within)
         if not done:
             self._kill()
-            self._keeper.cancel()
             await asyncio.wait({self._keeper})
-        self._ready.clear()
 
     async def _keep(self) -> None:
         """One process after the other."""
@@ -135,7 +136,8 @@ class Supervisor:
             if was_ready:
                 pause = FIRST_PAUSE
                 continue
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _live(self) -> bool:
@@ -164,19 +166,22 @@ class Supervisor:
             self._process = None
             if not self._closing.is_set():
                 log.warning("the model process ended with code %s, %d calls unanswered", code, len(self._waiting))
-            self._fail(Unavailable("The server is ending." if self._closing.is_set() else GONE))
+            self._fail(ENDING if self._closing.is_set() else GONE)
         return was_ready
 
     async def _listen(self, process: Process) -> None:
         """Hand out answers until there are no more."""
         assert process.stdout is not None
         while (frame := await receive(process.stdout)) is not None:
-            self._heard = time.monotonic()
             if frame.get("event") == "ready":
                 self._ready.set()
                 continue
-            waiting = self._waiting.get(frame.get("id", 0))
-            if waiting is None or waiting.answer.done():  # whoever asked has gone
+            waiting = self._waiting.pop(frame.get("id", 0), None)
+            if waiting is None:
+                continue
+            if waiting.lane == WATCHED:
+                self._heard = time.monotonic()
+            if waiting.answer.done():  # whoever asked has gone
                 continue
             if "error" in frame:
                 waiting.answer.set_exception(_raised(frame["error"]))
@@ -198,10 +203,11 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 self._process.kill()
 
-    def _fail(self, why: Unavailable) -> None:
+    def _fail(self, why: str) -> None:
         for waiting in self._waiting.values():
             if not waiting.answer.done():
-                waiting.answer.set_exception(Unavailable(why.message, why.retry_after or 1.0))
+                waiting.answer.set_exception(Unavailable(why))
+        self._waiting.clear()
 
 
 async def _gone(process: Process) -> int:

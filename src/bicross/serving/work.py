@@ -11,8 +11,10 @@ from bicross.collection.store import Collection
 from bicross.data.lines import Refused
 from bicross.data.rows import content, identifier
 from bicross.errors import BicrossError, InputError, Locked
+from bicross.opened import OpenCollection
 from bicross.protocols import Side
 from bicross.records import Document
+from bicross.searchers.spans import Span
 from bicross.searchers.weights import Weights
 from bicross.serving.frames import packed
 from bicross.serving.live import Live
@@ -26,6 +28,7 @@ LANES = {
     "search": "models",
     "embed": "models",
     "score": "models",
+    "spans": "models",
     "put": "writes",
     "delete": "writes",
     "documents": "reads",
@@ -78,12 +81,12 @@ class Work:
         _in_time(seconds_left)
         wanted, pace = SearchSettings.model_validate(settings), self._pace[collection]
 
-        def ask(opened: Any) -> list[Json]:
+        def ask(opened: OpenCollection) -> list[Json]:
             depth = opened.depth(wanted)
             fits = depth if seconds_left is None else pace.depth(depth, len(texts), seconds_left)
             if wanted.min_probability is not None:  # what was calibrated is two-stage search, so some of it there must be
                 fits = max(fits, min(1, depth))
-            found = opened.search(texts, wanted if fits == depth else wanted.model_copy(update={"depth": fits}))
+            found = opened.search(texts, wanted if fits == depth else wanted.model_copy(update={"depth": fits}), where)
             pace.took(len(texts), sum(answer.reranked for answer in found.queries), found.seconds)
             return [{**answer, "degraded": fits < depth} for answer in found.as_json()["queries"]]
 
@@ -103,6 +106,19 @@ class Work:
         asked = [(_checked(query, "question"), _checked(text, "text")) for query, text in pairs]
         scores, tokens, cut = self._live[collection].ask(lambda opened: opened.reranker().score_counted(asked))
         return {"scores": scores.tolist(), "tokens": tokens, "cut": cut}
+
+    def spans(self, collection: str, question: str, texts: Sequence[str], seconds_left: float | None = None) -> list[list[Json]]:
+        """See `Engine.spans`."""
+        _in_time(seconds_left)
+        asked = [_checked(text, "text") for text in texts]
+
+        def ask(opened: OpenCollection) -> list[list[Span]]:
+            found = opened.mattering(_checked(question, "question"), asked)
+            opened.cut()  # noted by the reranker, and not to be told of the next search
+            return found
+
+        found = self._live[collection].ask(ask)
+        return [[{"start": span.start, "end": span.end, "score": span.score} for span in spans] for spans in found]
 
     # --- writes ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +148,7 @@ class Work:
         """
         live = self._live[collection]
         with Collection.write(live.path) as writer:
-            present = live.shelf.documents(ids)
+            present = live.shelf.present(ids)
             gone = writer.delete(ids)
         unknown = [name for name in dict.fromkeys(ids) if name not in present]
         return {"deleted": gone, "unknown": unknown, "documents": live.shelf.counts().documents}

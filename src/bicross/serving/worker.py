@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from bicross.errors import BicrossError
 from bicross.serving.frames import BadFrame, Frame, encoded, read_frame
+from bicross.serving.logs import Lines
 from bicross.serving.work import LANES, Late, Work
 
 log = logging.getLogger("bicross.worker")
@@ -115,7 +116,9 @@ class Worker:
 
 def main() -> None:
     """Run on the standard streams. Nothing but frames goes out: what libraries print goes to stderr."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for number in (signal.SIGINT, signal.SIGTERM):  # they come to the whole group; the parent decides when this process ends
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICE)
