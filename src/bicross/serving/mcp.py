@@ -51,6 +51,7 @@ from bicross.settings import SearchSettings
 
 PATH = "/mcp"
 SCHEME = "bicross://"
+LONGEST_TITLE = 120  # code points
 INSTRUCTIONS = (
     "Search documents by meaning and by words, in Chinese and English, then fetch those that may answer. "
     "用中文或英文提问都可以：先用 search 查找，再用 fetch 读取全文。"
@@ -121,7 +122,7 @@ class Tools:
             documents = {one["id"]: one for one in await self._engine.documents(name, [hit["id"] for hit in answer["hits"]])}
         own = self._asker.choose(context, None) == name
         live = [documents[hit["id"]] for hit in answer["hits"] if hit["id"] in documents]
-        return FoundAll(results=[Found(id=_id_of(name, one, own), title=one["title"] or one["id"], url=_url_of(name, one)) for one in live])
+        return FoundAll(results=[Found(id=_id_of(name, one, own), title=_title_of(one), url=_url_of(name, one)) for one in live])
 
     async def fetch(self, id: Annotated[str, Field(max_length=4_000, description="An id that search gave.")], context: Context) -> Fetched:
         """Read one document whole, by the id that search gave."""
@@ -131,7 +132,7 @@ class Tools:
         if not found:
             raise ToolError(f"There is no document {id[:200]!r}; expected an id that search gave.")
         (one,) = found
-        return Fetched(id=id, title=one["title"] or one["id"], text=one["text"], url=_url_of(name, one), metadata=one["meta"])
+        return Fetched(id=id, title=_title_of(one), text=one["text"], url=_url_of(name, one), metadata=one["meta"])
 
     async def rerank(
         self,
@@ -255,6 +256,13 @@ def _id_of(collection: str, document: dict[str, Any], own: bool) -> str:
     """The id as `fetch` takes it. One that looks like an address is written as one, so that it cannot be taken for another's."""
     plain: str = document["id"]
     return plain if own and not plain.startswith(SCHEME) else _address(collection, plain)
+
+
+def _title_of(document: dict[str, Any]) -> str:
+    """The title, or how the text begins: by it an agent decides whether to read on."""
+    title: str = document["title"] or document["text"]
+    line = " ".join(title[: 2 * LONGEST_TITLE].split())
+    return line if len(line) <= LONGEST_TITLE else f"{line[: LONGEST_TITLE - 1]}…"
 
 
 def _url_of(collection: str, document: dict[str, Any]) -> str:
