@@ -30,11 +30,14 @@ class Searchable(Protocol):
 
 
 class InProcess:
-    """`Work` in this process: a thread a lane, as it needs them. Models are loaded at once, beside whatever else there is to do."""
+    """`Work` in this process: a thread a lane, as it needs them."""
 
     def __init__(self, collections: Mapping[str, Path]) -> None:
         self._work = Work(collections)
         self._lanes = {lane: ThreadPoolExecutor(1, lane) for lane in ("models", "reads")}
+
+    def warm(self) -> None:
+        """Begin to load models and indexes; the first question waits for what is not yet there."""
         self._lanes["models"].submit(self._work.warm)
 
     async def search(

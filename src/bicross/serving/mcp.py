@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -176,13 +177,18 @@ class Tools:
 TITLES = {"search": "Search documents", "fetch": "Read a document", "rerank": "Sort texts", "list_collections": "List collections"}
 
 
-def agent_server(engine: Searchable, asker: Owner) -> MCPServer:
+Lifespan = Callable[[MCPServer], AbstractAsyncContextManager[dict[str, Any]]]
+
+
+def agent_server(engine: Searchable, asker: Owner, lifespan: Lifespan | None = None) -> MCPServer:
     """An MCP server whose tools ask `engine`."""
     root = logging.getLogger()
     silent = logging.NullHandler()  # the SDK sets up the root logger where it has no handler, and logging is not its to set up
     root.addHandler(silent)
     try:
-        server = MCPServer("bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False)
+        server = MCPServer(
+            "bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False, lifespan=lifespan
+        )
     finally:
         root.removeHandler(silent)
     tools = Tools(engine, asker)
@@ -243,7 +249,17 @@ def run_stdio(collection: Path) -> None:
     """
     Collection.open(collection)
     name = collection.resolve().name
-    agent_server(InProcess({name: collection}), Owner(name)).run("stdio")
+    engine = InProcess({name: collection})
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer) -> AsyncIterator[dict[str, Any]]:
+        engine.warm()
+        try:
+            yield {}
+        finally:
+            sys.stdout.flush()  # what was printed, as long as it goes to stderr
+
+    agent_server(engine, Owner(name), lifespan).run("stdio")
 
 
 def _request(context: Context) -> Request:
