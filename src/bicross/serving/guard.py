@@ -27,6 +27,7 @@ EVERYONE = Caller("", "admin")  # where no keys are configured
 STRANGER = Caller("", "open", "")  # "" is no collection's name, so that a stranger sees none
 NOWHERE = Access("", "unknown", "open", "native")
 LOGIN = "/login"
+LONGEST_HEAD = 64 * 1024  # bytes: a question of a page stands in its address, nine bytes for each Chinese character
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -90,6 +91,8 @@ class Guard:
         access, methods = find(method, scope["path"])
         state["access"] = place = access or (find(methods[0], scope["path"])[0] if methods else None) or NOWHERE
         visit.route = place.path
+        if _length(scope) > LONGEST_HEAD:
+            raise Refused(431, f"The address and headers are longer than {LONGEST_HEAD} bytes.", "too_large")
         if self._own_names_only:
             origins.check_host(headers)
         origins.check_origin(method, headers)
@@ -189,6 +192,10 @@ async def _refuse(refused: Refused, scope: Scope, headers: Headers, receive: Rec
     if unread:
         await throw_away(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _length(scope: Scope) -> int:
+    return len(scope.get("raw_path", b"")) + len(scope["query_string"]) + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _request_id(headers: Headers) -> str:

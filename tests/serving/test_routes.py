@@ -1,0 +1,127 @@
+"""Every route of the real application against the table, and against everybody who may not use it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bicross.serving.access import TABLE, Access, find
+from tests.serving.doors import MINE, THEIRS, Door, Reply, door, head, tell
+
+GUARDED = [access for access in TABLE if access.scope != "open"]
+READABLE = [access for access in GUARDED if access.scope != "read"]
+
+
+@pytest.fixture(scope="module")
+def served(made_collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    folder = tmp_path_factory.mktemp("routes")
+    with door({MINE: made_collection, THEIRS: made_collection}, folder) as running:
+        yield running
+
+
+def walk(routes: Iterable[Any]) -> Iterator[tuple[str, str | None]]:
+    """Method and path of each route; method None: the route leaves the method to the table."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from walk(inner.routes)
+        elif route.methods is None:
+            yield route.path, None
+        else:
+            yield from ((route.path, method) for method in route.methods if method != "HEAD")
+
+
+def named(access: Access) -> str:
+    return f"{access.method} {access.path}"
+
+
+def path_of(access: Access, name: str = MINE) -> str:
+    """A path of the route; `name` where one of a collection stands."""
+    return re.sub(r"\{[^}]*\}", name, access.path)
+
+
+def half(served: Door, access: Access, key: str | None, name: str = MINE) -> Reply:
+    """What the server answers to headers that promise a body, and half of that."""
+    given = {} if key is None else {"Authorization": f"Bearer {key}"}
+    with_body = access.method == "POST"
+    length = {"Content-Length": "64", "Content-Type": "application/json"} if with_body else {}
+    return tell(served.port, head(access.method, path_of(access, name), **given, **length), b'{"query": "' if with_body else b"")
+
+
+def test_what_the_application_answers_is_what_the_table_has(served: Door) -> None:
+    found = set(walk(served.app.routes))
+    left_open = {path for path, method in found if method is None}
+    assert {(path, method) for path, method in found if method is not None} == {
+        (access.path, access.method) for access in TABLE if access.path not in left_open
+    }
+    assert left_open <= {access.path for access in TABLE}
+
+
+def test_no_two_routes_take_the_same_request() -> None:
+    for access in TABLE:
+        assert find(access.method, path_of(access, "x"))[0] == access
+        assert find(access.method, access.path)[1].count(access.method) == 1
+
+
+def test_open_routes_tell_nothing_of_collections() -> None:
+    assert {access.path for access in TABLE if access.scope == "open" and access.family != "page"} == {
+        "/livez",
+        "/readyz",
+        "/healthz",
+        "/health",
+        "/ping",
+        "/openapi.json",
+        "/execution-parameters",
+    }
+
+
+@pytest.mark.parametrize("access", GUARDED, ids=named)
+def test_a_stranger_is_refused_before_the_body_is_there(served: Door, access: Access) -> None:
+    for key in (None, "bcx_wrong", ""):
+        reply = half(served, access, key)
+        if access.family == "page" and access.method == "GET":
+            assert (reply.status, reply.headers["location"]) == (303, "/login")
+        else:
+            assert reply.status == 401
+            assert reply.headers["www-authenticate"] == 'Bearer realm="bicross"'
+        assert "valid API key" in reply.body.decode()
+
+
+@pytest.mark.parametrize("access", READABLE, ids=named)
+def test_a_key_of_too_narrow_a_scope_is_refused_before_the_body_is_there(served: Door, access: Access) -> None:
+    for scope in ("read", "write") if access.scope == "admin" else ("read",):
+        assert half(served, access, served.keys[scope]).status == 403
+
+
+@pytest.mark.parametrize("access", GUARDED, ids=named)
+def test_a_key_of_a_collection_that_is_not_served_is_refused_before_the_body_is_there(served: Door, access: Access) -> None:
+    assert half(served, access, served.keys["elsewhere"]).status == 403
+
+
+def test_another_tenants_collection_is_answered_as_one_that_is_not_there(served: Door) -> None:
+    def told(key: str, name: str) -> tuple[int, str]:
+        reply = tell(served.port, head("GET", f"/v1/collections/{name}", Authorization=f"Bearer {served.keys[key]}"))
+        return reply.status, reply.body.decode().replace(name, "NAME").partition('"request_id"')[0]
+
+    assert told("write", THEIRS) == told("write", "nothing")
+    assert told("write", THEIRS)[0] == 404
+    assert told("theirs", MINE) == told("write", THEIRS)
+    assert told("theirs", THEIRS)[0] == told("admin", MINE)[0] == 200
+
+
+def test_a_path_that_is_not_there_is_told_only_to_who_has_a_key(served: Door) -> None:
+    for path in ("/nothing", "/livez/", "//v1/search", "/v1/Search", "/%2e%2e/metrics", "/docs"):
+        assert tell(served.port, head("GET", path)).status == 401
+        assert tell(served.port, head("GET", path, Authorization=f"Bearer {served.keys['read']}")).status == 404
+
+
+def test_a_method_that_a_path_has_not_is_told_with_those_it_has(served: Door) -> None:
+    reply = tell(served.port, head("PUT", "/v1/documents/a", X_API_Key=served.keys["read"]))
+    assert (reply.status, reply.headers["allow"]) == (405, "DELETE, GET")
+    wrong = tell(served.port, head("GET", "/v1/embeddings", X_API_Key=served.keys["read"]))
+    assert json.loads(wrong.body)["error"]["code"] == "method_not_allowed"
