@@ -106,7 +106,7 @@ def test_a_thousand_documents_are_ordered_and_equal_ones_stand_as_they_came(newe
         ("q", ["a"] * 1_001, "documents: List should have at most 1000"),
     ],
 )
-def test_what_cannot_be_reranked_is_a_bad_request_in_cohere_s_words(newer: cohere.ClientV2, query: str, documents: list[str], said: str) -> None:
+def test_what_cannot_be_reranked_is_a_bad_request(newer: cohere.ClientV2, query: str, documents: list[str], said: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         newer.rerank(model="m", query=query, documents=documents)
     assert caught.value.body["message"].startswith(said)

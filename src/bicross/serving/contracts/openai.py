@@ -18,9 +18,9 @@ from bicross.serving.contracts.shared import (
     Body,
     DropInRoute,
     Parts,
-    Text,
     Usage,
     Who,
+    Words,
     answer,
     one_or_many,
     shorter,
@@ -41,7 +41,7 @@ class EmbeddingsBody(Body):
     documents. The client asks for base64 where nothing is said: little-endian float32.
     """
 
-    input: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=INPUTS), ONE_OR_MANY, one_or_many(INPUTS)]
+    input: Annotated[list[Words], Field(min_length=1, max_length=INPUTS), ONE_OR_MANY, one_or_many(INPUTS)]
     model: Any = Field(default=None, description="Ignored: the collection's own encoder answers.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1, le=100_000)

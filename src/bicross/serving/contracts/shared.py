@@ -29,26 +29,25 @@ INVALID: Mapping[Family, int] = {"openai": 400, "cohere": 400, "tei": 422, "sage
 """The status that a family gives to a body that is not what it should be."""
 
 
-def whole(text: str) -> str:
-    """The text. Raises ValueError where a lone surrogate, which is no text, stands in it."""
-    if not text.isascii() and SURROGATE.search(text):
+def _whole(value: object) -> object:
+    """What can be encoded. Raises ValueError where a lone surrogate, which is no text, stands in it."""
+    if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
         raise ValueError("it holds a lone surrogate (half of a character); expected text")
-    return text
+    return value
 
 
 def _asking(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty; expected some words")
-    return whole(text)
+    return text
 
 
 def _encodable(value: JsonValue) -> JsonValue:
     """What can be sent back as it came."""
-    if isinstance(value, str):
-        return whole(value)
-    if isinstance(value, list):
-        return [_encodable(item) for item in value]
-    return {whole(key): _encodable(item) for key, item in value.items()} if isinstance(value, dict) else value
+    for inner in value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ():
+        _encodable(inner)
+    _whole(value)
+    return value
 
 
 def _listed(value: object) -> object:
@@ -63,8 +62,10 @@ def _listed(value: object) -> object:
     return value
 
 
-Text = Annotated[str, Field(max_length=TEXT), AfterValidator(whole)]
-Asking = Annotated[str, Field(min_length=1, max_length=QUERY), AfterValidator(_asking)]
+Text = Annotated[str, Field(max_length=TEXT), BeforeValidator(_whole)]
+Words = Annotated[str, Field(min_length=1, max_length=TEXT), BeforeValidator(_whole)]
+"""A text that is not empty."""
+Asking = Annotated[str, Field(min_length=1, max_length=QUERY), BeforeValidator(_whole), AfterValidator(_asking)]
 """A query: some words."""
 Fields = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
 Parts = Annotated[Served, Depends(served)]

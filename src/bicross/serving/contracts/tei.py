@@ -20,6 +20,7 @@ from bicross.serving.contracts.shared import (
     Parts,
     Text,
     Who,
+    Words,
     answer,
     best_first,
     one_or_many,
@@ -51,7 +52,7 @@ class Truncating(Body):
 class EmbedBody(Truncating):
     """`normalize` false asks for the vectors as the collection has them: of length 1 where its similarity is the cosine."""
 
-    inputs: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=TEXTS), ONE_OR_MANY, one_or_many(TEXTS)]
+    inputs: Annotated[list[Words], Field(min_length=1, max_length=TEXTS), ONE_OR_MANY, one_or_many(TEXTS)]
     normalize: bool = True
     prompt_name: str | None = Field(default=None, max_length=100)
     dimensions: int | None = Field(default=None, ge=1, le=100_000)
