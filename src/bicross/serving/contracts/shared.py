@@ -29,11 +29,15 @@ INVALID: Mapping[Family, int] = {"openai": 400, "cohere": 400, "tei": 422, "sage
 """The status that a family gives to a body that is not what it should be."""
 
 
-def _whole(value: object) -> object:
-    """What can be encoded. Raises ValueError where a lone surrogate, which is no text, stands in it."""
-    if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
+def whole(text: str) -> str:
+    """The text. Raises ValueError where a lone surrogate, which is no text, stands in it."""
+    if not text.isascii() and SURROGATE.search(text):
         raise ValueError("it holds a lone surrogate (half of a character); expected text")
-    return value
+    return text
+
+
+def _whole(value: object) -> object:
+    return whole(value) if isinstance(value, str) else value
 
 
 def _asking(text: str) -> str:
