@@ -58,8 +58,11 @@ class Collection:
 
     @staticmethod
     @contextmanager
-    def write(path: Path) -> Iterator[Writer]:
+    def write(path: Path, hurry: bool = False) -> Iterator[Writer]:
         """Be the one writer of the collection at `path`. Whatever an interrupted writer left unfinished is removed.
+
+        In a `hurry` it does not wait for readers at the end: what was committed is on the disk, but the log stays until a later writer
+        takes it into the file, with it text that was deleted.
 
         Raises:
             Locked: another process writes; at once. InputError, StoreError, Damaged: as `open`.
@@ -75,7 +78,7 @@ class Collection:
             try:
                 yield writer
             finally:
-                writer.close()
+                writer.close(hurry)
 
     def view(self) -> View:
         """A reader's view. Raises InputError where nothing was indexed yet."""

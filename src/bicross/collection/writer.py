@@ -196,10 +196,13 @@ class Writer:
             raise
         self._end_job(number, "done")
 
-    def close(self) -> None:
-        """Move the log into the file where no reader is in the way. What was committed is safe without it."""
+    def close(self, hurry: bool = False) -> None:
+        """Move the log into the file where no reader is in the way, waiting for those that are, unless in a `hurry`. What was committed
+        is safe without it."""
         if not self._failed:
             with suppress(sqlite3.Error):
+                if hurry:
+                    self._db.execute("PRAGMA busy_timeout = 0")
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 

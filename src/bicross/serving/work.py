@@ -130,7 +130,7 @@ class Work:
         """
         given = _documents(documents)
         live = self._live[collection]
-        with Collection.write(live.path) as writer:
+        with Collection.write(live.path, hurry=True) as writer:
             encoder = live.encoder_for(writer)
             adopt(writer, encoder, IndexSettings())
             done = Upsert(writer, encoder)
@@ -147,7 +147,7 @@ class Work:
             Locked: another process writes. StoreError: the disk refuses.
         """
         live = self._live[collection]
-        with Collection.write(live.path) as writer:
+        with Collection.write(live.path, hurry=True) as writer:
             present = live.shelf.present(ids)
             gone = writer.delete(ids)
         unknown = [name for name in dict.fromkeys(ids) if name not in present]
