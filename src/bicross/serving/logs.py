@@ -95,10 +95,14 @@ def write(visit: Visit) -> None:
 
 
 def configure(stream: TextIO) -> None:
-    """Send the server's log and uvicorn's to `stream`, as lines of JSON."""
+    """Send the server's log, uvicorn's and the MCP SDK's to `stream`, as lines of JSON."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines())
-    for name in ("bicross.serving", "uvicorn"):
+    for name, level in (
+        ("bicross.serving", logging.INFO),
+        ("uvicorn", logging.INFO),
+        ("mcp", logging.WARNING),
+    ):  # at INFO it quotes callers
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
