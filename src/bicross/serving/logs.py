@@ -102,7 +102,7 @@ def configure(stream: TextIO) -> None:
         ("bicross.serving", logging.INFO),
         ("uvicorn", logging.INFO),
         ("mcp", logging.WARNING),
-    ):  # at INFO it quotes callers
+    ):  # at INFO it quotes
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
