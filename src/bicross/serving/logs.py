@@ -98,11 +98,8 @@ def configure(stream: TextIO) -> None:
     """Send the server's log, uvicorn's and the MCP SDK's to `stream`, as lines of JSON."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines())
-    for name, level in (
-        ("bicross.serving", logging.INFO),
-        ("uvicorn", logging.INFO),
-        ("mcp", logging.WARNING),
-    ):  # at INFO it quotes
+    levels = {"bicross.serving": logging.INFO, "uvicorn": logging.INFO, "mcp": logging.WARNING}  # at INFO the SDK quotes callers
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
