@@ -60,7 +60,7 @@ class Worker:
     def _read(self) -> int:
         try:
             while (call := read_frame(self._calls)) is not None:
-                lane = self._lanes.get(call.get("lane", ""))
+                lane = self._lanes.get(str(call.get("lane")))
                 if lane is None:
                     self._refuse(call.get("id"), "Internal", f"There is no lane {call.get('lane')!r}.")
                 else:
@@ -85,10 +85,10 @@ class Worker:
                 rested = time.monotonic()
 
     def _do(self, work: Work, call: Frame, waited: float) -> None:
-        args: dict[str, Any] = call.get("args") or {}
-        if args.get("seconds_left") is not None:
-            args["seconds_left"] -= waited
         try:
+            args: dict[str, Any] = call.get("args") or {}
+            if args.get("seconds_left") is not None:
+                args["seconds_left"] -= waited
             answer: Frame = {"id": call.get("id"), "ok": work.do(call["op"], call["collection"], args)}
         except (BicrossError, Late) as error:
             self._refuse(call.get("id"), type(error).__name__, str(error))
