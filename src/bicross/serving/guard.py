@@ -30,7 +30,7 @@ LOGIN = "/login"
 LONGEST_HEAD = 64 * 1024  # bytes: a question of a page stands in its address, nine bytes for each Chinese character
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would hide where the pages' own forms come from
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages set their own
     "Cache-Control": "no-store",
