@@ -43,8 +43,8 @@ TABLE: tuple[Access, ...] = (
     Access("POST", "/v1/search", "read", "native", 256 * KIB),
     Access("POST", "/v1/documents", "write", "native", 16 * MIB),
     Access("POST", "/v1/documents/delete", "write", "native", MIB),
-    Access("GET", "/v1/documents/{id}", "read", "native"),
-    Access("DELETE", "/v1/documents/{id}", "write", "native"),
+    Access("GET", "/v1/documents/{id:path}", "read", "native"),
+    Access("DELETE", "/v1/documents/{id:path}", "write", "native"),
     Access("GET", "/v1/collections", "read", "native"),
     Access("GET", "/v1/collections/{name}", "read", "native"),
     Access("POST", "/v1/feedback", "write", "native", 256 * KIB),
@@ -59,6 +59,17 @@ TABLE: tuple[Access, ...] = (
     Access("POST", "/invocations", "read", "sagemaker", 6 * MIB),
     Access("GET", "/execution-parameters", "open", "sagemaker"),
     Access("POST", "/mcp", "read", "native", 4 * MIB),  # each request stands alone, so there is no stream to GET and no session to DELETE
+    Access("GET", "/", "read", "page"),
+    Access("GET", "/ui/answer", "read", "page"),
+    Access("GET", "/ui/explain", "read", "page"),
+    Access("POST", "/ui/judge", "write", "page", 64 * KIB),
+    Access("GET", "/collection", "read", "page"),
+    Access("GET", "/ui/state", "read", "page"),
+    Access("GET", "/collection/reports/{name}", "read", "page"),
+    Access("GET", "/login", "open", "page"),
+    Access("POST", "/login", "open", "page", 4 * KIB),
+    Access("POST", "/logout", "open", "page", 4 * KIB),
+    Access("GET", "/static/{name}", "open", "page"),
 )
 
 

@@ -7,11 +7,12 @@ from fastapi import FastAPI
 from bicross import __version__
 from bicross.serving import handlers, health, mcp, metrics, tracing
 from bicross.serving.bodies import Bodies
-from bicross.serving.contracts import cohere, openai, sagemaker, tei
+from bicross.serving.contracts import cohere, native, openai, sagemaker, tei
 from bicross.serving.guard import Guard
 from bicross.serving.keys import Keys
 from bicross.serving.served import Served
 from bicross.serving.sessions import Sessions
+from bicross.serving.web import pages
 
 
 def create_app(parts: Served) -> FastAPI:
@@ -28,7 +29,8 @@ def create_app(parts: Served) -> FastAPI:
     handlers.install(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for contract in (cohere, openai, tei, sagemaker):
+    for contract in (native, cohere, openai, tei, sagemaker):
         app.include_router(contract.router)
+    app.include_router(pages.router)
     mcp.mount(app, parts)
     return app
