@@ -90,15 +90,20 @@ def test_spans_of_a_search_lie_in_each_other_and_follow_each_other(monkeypatch: 
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    tracing.retrieved(MINE, 5, {"queue": 0.5, "recall": 0.25, "total": 1.0})
-    queue, recall, whole = kept.get_finished_spans()
+    tracing.retrieved(MINE, 5, {"queue": 0.5, "recall": 0.25, "rerank": 0.25})
+    with tracing.embedding(MINE):
+        pass
+    queue, recall, rerank, whole, embedding = kept.get_finished_spans()
     assert whole.name == "retrieval manual" and whole.attributes is not None
     assert dict(whole.attributes) == {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "manual", "gen_ai.retrieval.top_k": 5}
     assert queue.parent == recall.parent == whole.context
-    assert (queue.start_time, queue.end_time) == (whole.start_time, recall.start_time)
+    assert (queue.start_time, queue.end_time, rerank.end_time) == (whole.start_time, recall.start_time, whole.end_time)
+    assert embedding.name == "embeddings manual" and embedding.attributes is not None
+    assert embedding.attributes["gen_ai.operation.name"] == "embeddings"
     assert whole.end_time is not None and whole.start_time is not None and whole.end_time - whole.start_time == 10**9
 
 
 def test_without_a_tracer_nothing_is_recorded() -> None:
-    tracing.retrieved(MINE, 5, {"total": 1.0})
-    tracing.embedded("encoder", 0.1)
+    tracing.retrieved(MINE, 5, {"recall": 1.0})
+    with tracing.embedding(MINE):
+        pass

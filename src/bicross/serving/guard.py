@@ -82,7 +82,7 @@ class Guard:
             await handlers.answer(visit.refused, family, visit.request_id)(scope, receive, out)
         finally:
             logs.write(visit)
-            metrics.answered(visit.route, visit.status, visit.seconds, visit.refused and visit.refused.kind)
+            metrics.answered(visit.route, visit.status, visit.seconds, None if visit.refused is None else visit.refused.kind)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         """Decide whether a request is served at all; gives its body."""

@@ -156,7 +156,7 @@ class Keys:
         for key in self._keys:
             if hmac.compare_digest(key.sha256, wanted):
                 found = key
-        return found and _caller(found)
+        return None if found is None else _caller(found)
 
     def by_id(self, name: str) -> Caller | None:
         """Who has the key with this id, or None if it was revoked."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from bicross.errors import InputError
 from bicross.records import Document
-from bicross.serving import metrics
+from bicross.serving import metrics, tracing
 from bicross.serving.batcher import Batcher
 from bicross.serving.engine import Embedded, Scored, Side
 from bicross.serving.frames import unpacked
@@ -136,12 +136,14 @@ class QueuedEngine:
             costs.learn(answer, settings)
             answer["seconds"] = {"queue": queued, **answer["seconds"]}
             metrics.stages(answer["seconds"])
+            tracing.retrieved(collection, settings.k, answer["seconds"])
         return answers
 
     async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded:
         """See `Engine.embed`."""
         units = [Unit((text, deadline), tokens_of(text), len(text)) for text in texts]
-        rows, _ = await self._ask("embed", collection, {"side": side}, units, deadline, side)
+        with tracing.embedding(collection):
+            rows, _ = await self._ask("embed", collection, {"side": side}, units, deadline, side)
         if not rows:
             raise InputError("There is no text to embed; expected one or more.")
         return Embedded(np.stack([row[0] for row in rows]), tuple(row[1] for row in rows), tuple(row[2] for row in rows))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross import errors
+from bicross.serving import metrics
 from bicross.serving.frames import BadFrame, Frame, encoded, receive
 from bicross.serving.refusals import Late, Refused, Unavailable
 
@@ -133,6 +134,7 @@ class Supervisor:
             if self._closing.is_set():
                 return
             self.restarts += 1
+            metrics.restarted()
             if was_ready:
                 pause = FIRST_PAUSE
                 continue

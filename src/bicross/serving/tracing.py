@@ -8,50 +8,69 @@ Names of attributes: OpenTelemetry's conventions for generative AI, 0.1.0, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
+    from opentelemetry.trace import Tracer
 
 OPERATION, RETRIEVAL, EMBEDDINGS = "gen_ai.operation.name", "retrieval", "embeddings"
 SOURCE = "gen_ai.data_source.id"
 TOP_K = "gen_ai.retrieval.top_k"
-MODEL = "gen_ai.request.model"
 STAGE = "bicross.stage"
 QUIET = frozenset(("/livez", "/readyz", "/healthz", "/health", "/ping", "/metrics"))  # asked every few seconds
 NANOSECONDS = 1e9
 
 
 def settings() -> TelemetryConfig:
-    """For `FastAPI(telemetry=...)`: spans of requests alone; metrics are Prometheus's, logs are `logs`, and neither holds a question."""
-    return {"metrics": False, "logs": False, "operation_spans": False, "exclude": lambda scope: scope.get("path") in QUIET}
+    """For `FastAPI(telemetry=...)`: spans of requests alone; metrics are Prometheus's, logs are `logs`, and none holds a question. A span
+    would hold the query of an address, so that addresses with one, as the pages ask theirs, have no span.
+    """
+
+    def left_out(scope: MutableMapping[str, Any]) -> bool:
+        return scope.get("path") in QUIET or bool(scope.get("query_string"))
+
+    return {"metrics": False, "logs": False, "operation_spans": False, "exclude": left_out}
 
 
 def retrieved(collection: str, k: int, seconds: Mapping[str, float]) -> None:
-    """A search has just been answered: its span, and in it one for each stage, in their order. `seconds` is an answer's."""
-    stages = {name: taken for name, taken in seconds.items() if name != "total"}
-    _record(f"{RETRIEVAL} {collection}", {OPERATION: RETRIEVAL, SOURCE: collection, TOP_K: k}, seconds.get("total"), stages)
-
-
-def embedded(model: str, seconds: float) -> None:
-    """Texts have just been embedded, in `seconds`."""
-    _record(f"{EMBEDDINGS} {model}", {OPERATION: EMBEDDINGS, MODEL: model}, seconds, {})
-
-
-def _record(name: str, attributes: Mapping[str, Any], total: float | None, stages: Mapping[str, float]) -> None:
-    try:
-        from opentelemetry import trace
-    except ModuleNotFoundError:  # FastAPI before 0.165 comes without it
+    """A search has just been answered: its span, and in it one for each stage, in their order. `seconds` is an answer's, by stage."""
+    tracer = _tracer()
+    if tracer is None:
         return
-    tracer = trace.get_tracer("bicross")
+    from opentelemetry.trace import set_span_in_context
+
     end = time_ns()
-    begin = end - round((sum(stages.values()) if total is None else total) * NANOSECONDS)
-    span = tracer.start_span(name, attributes=attributes, start_time=begin)
-    within = trace.set_span_in_context(span)
-    for stage, taken in stages.items():
+    begin = end - sum(round(taken * NANOSECONDS) for taken in seconds.values())
+    attributes: dict[str, str | int] = {OPERATION: RETRIEVAL, SOURCE: collection, TOP_K: k}
+    span = tracer.start_span(f"{RETRIEVAL} {collection}", attributes=attributes, start_time=begin)
+    within = set_span_in_context(span)
+    for stage, taken in seconds.items():
         inner = tracer.start_span(stage, within, attributes={STAGE: stage}, start_time=begin)
         begin += round(taken * NANOSECONDS)
         inner.end(begin)
     span.end(end)
+
+
+@contextmanager
+def embedding(collection: str) -> Iterator[None]:
+    """The span of embedding texts with the bi-encoder of a collection."""
+    tracer = _tracer()
+    if tracer is None:
+        yield
+        return
+    attributes = {OPERATION: EMBEDDINGS, SOURCE: collection}
+    silent = {"record_exception": False, "set_status_on_exception": False}  # a message may quote what was asked
+    with tracer.start_as_current_span(f"{EMBEDDINGS} {collection}", attributes=attributes, **silent):
+        yield
+
+
+def _tracer() -> Tracer | None:
+    try:
+        from opentelemetry import trace
+    except ModuleNotFoundError:  # FastAPI before 0.165 comes without it
+        return None
+    return trace.get_tracer("bicross")
