@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -15,11 +16,24 @@ from bicross.errors import InputError
 Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Token ids, mask and token types of one batch, each (rows, tokens)."""
 Output = NDArray[np.float32]
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of this container, in version 2 of control groups
 
 
 def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may use: those that it is bound to, but no more than its container's quota pays for, for threads beyond
+    that would be stopped in the middle of every period.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(bound, _paid(QUOTA) or bound)
+
+
+def _paid(file: Path) -> int | None:
+    """Whole processors of a quota, one at least; None where there is none. (https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max)"""
+    try:
+        quota, period = file.read_text("ascii").split()
+        return None if quota == "max" else max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return None
 
 
 @cache
