@@ -216,13 +216,15 @@ class TuneSettings(Settings):
 class ServeSettings(Settings):
     """What `serve` does. Times are seconds.
 
-    `keys`: a file of API keys (`bicross keys`); without one, all who reach the server may do all, so it serves this machine alone.
+    `keys`: a file of API keys (`bicross keys`); without one, all who reach the server may do all, so it serves this machine alone, unless
+    `closed_network` says that only those who may do all can reach it.
     `max_wait`: work that would wait longer in the queue is refused (429). `drain`: how long an ending server finishes what it began.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     keys: Path | None = None
+    closed_network: bool = False
     max_wait: float = Field(default=2.0, gt=0, le=600)
     drain: float = Field(default=8.0, gt=0, le=600)
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import calibration, evaluation, judging, keys, mcp, questions, tuning
+from bicross.cli import calibration, evaluation, judging, keys, mcp, questions, serving, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -223,6 +223,7 @@ def export(
 
 
 app.command()(questions.questions)
+app.command()(serving.serve)
 app.command()(mcp.mcp)
 app.command()(judging.check)
 app.command()(judging.judge)
