@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from bicross import durable
 from bicross.errors import InputError, ModelNotFound
 from bicross.models.folder import ModelFolder, read_folder
 
@@ -67,6 +68,18 @@ def test_pooling_that_is_not_built_is_refused(tmp_path: Path, config: dict[str, 
 def test_a_plain_transformer_is_averaged(tmp_path: Path) -> None:
     folder = read_folder(write(tmp_path))
     assert (folder.pooling, folder.normalise, folder.query_prompt, folder.document_prompt) == ("mean", True, "", "")
+
+
+@pytest.mark.parametrize(("named", "sizes"), [([256, 64], (64, 256)), ([], ()), (None, ()), ("64", ()), (["64"], ())])
+def test_shorter_dimensions_are_those_of_the_configuration_or_of_the_training(tmp_path: Path, named: Any, sizes: tuple[int, ...]) -> None:
+    assert read_folder(write(tmp_path / "published", config={**BERT, "matryoshka_dimensions": named})).matryoshka == sizes
+    durable.write_folder(
+        tmp_path / "trained", {"config.json": json.dumps(BERT).encode(), "tokenizer.json": b"{}"}, {"settings": {"matryoshka": named}}
+    )
+    assert read_folder(tmp_path / "trained").matryoshka == sizes
+    with (tmp_path / "trained" / durable.MANIFEST).open("ab") as manifest:
+        manifest.write(b" ")
+    assert read_folder(tmp_path / "trained").matryoshka == ()
 
 
 @pytest.mark.parametrize(

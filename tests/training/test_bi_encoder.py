@@ -101,6 +101,7 @@ def test_every_loss_gives_a_model_of_the_field(settings: dict[str, Any], base: P
     into = train(base, tmp_path / "trained", done, **settings)
     assert capsys.readouterr() == ("", "")
     assert_same_vectors(into)
+    assert find(str(into)).matryoshka == settings.get("matryoshka", ())
     if not settings.get("separate"):
         moved = changed(into, base)
         assert any("layer.1.attention" in name for name in moved)

@@ -25,7 +25,7 @@ class BiEncoder:
     """An Encoder on OpenVINO, with one network or with one each for queries and documents.
 
     `tokenizer` and `content_tokens` are of the documents' side: the latter is the room for a text beside prompt and special tokens,
-    `max_tokens` all together.
+    `max_tokens` all together. `matryoshka`: shorter dimensions that it was trained for.
     `cut` collects the texts that were longer; whoever reports them clears it.
 
     Raises:
@@ -44,7 +44,7 @@ class BiEncoder:
                 f"{folder.root} gives queries {self._queries.dim} dimensions and documents {self._documents.dim}; "
                 "expected as many for both. Train the two from encoders of one width."
             )
-        self.max_tokens = folder.max_tokens
+        self.max_tokens, self.matryoshka = folder.max_tokens, folder.matryoshka
         self.content_tokens = folder.max_tokens - self._documents.count(folder.document_prompt)
         self.space = Space(fingerprint.result(), self._documents.dim, folder.similarity)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bicross.errors import InputError, ModelNotFound
+from bicross import durable
+from bicross.errors import Damaged, InputError, ModelNotFound
 from bicross.models.weights import weight_files
 
 _POOLING_FLAGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
@@ -51,6 +52,20 @@ class ModelFolder:
             if (self.path / name).is_file():
                 return self.path / name
         return None
+
+    @property
+    def matryoshka(self) -> tuple[int, ...]:
+        """Shorter dimensions that the model was trained for (Kusupati et al. 2022), as far as its folder tells: `matryoshka_dimensions` of
+        the configuration, where some publish them, or the manifest that `train` writes.
+        """
+        named = self.config.get("matryoshka_dimensions")
+        if named is None and (self.root / durable.MANIFEST).is_file():
+            try:
+                settings = durable.read_manifest(self.root).get("settings")
+            except Damaged:  # what is not known is not promised
+                settings = None
+            named = settings.get("matryoshka") if isinstance(settings, dict) else None
+        return tuple(sorted(size for size in named if isinstance(size, int))) if isinstance(named, list) else ()
 
     def fingerprint(self) -> str:
         """sha256 over all that decides a number: weights or graph, tokenizer, configuration, pooling, prompts, normalisation, length.

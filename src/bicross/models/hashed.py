@@ -37,6 +37,7 @@ class HashedEncoder:
 
     def __init__(self, dim: int = 64, max_tokens: int = 512) -> None:
         self.max_tokens = self.content_tokens = max_tokens
+        self.matryoshka: tuple[int, ...] = ()  # no shorter vectors
         self.cut: list[str] = []  # texts that were longer
         self._space = Space(f"hashed-1-dim{dim}-tokens{max_tokens}", dim)
 

@@ -53,7 +53,9 @@ class Engine(Protocol):
     async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded: ...
     async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored: ...
 
-    async def spans(self, collection: str, question: str, texts: Sequence[str], deadline: float | None = None) -> list[list[dict[str, Any]]]:
+    async def spans(
+        self, collection: str, question: str, texts: Sequence[str], deadline: float | None = None
+    ) -> list[list[dict[str, Any]]]:
         """For each text the spans that mattered to the cross-encoder: {start, end, score}, code points, end exclusive, best first."""
         ...
 
@@ -70,7 +72,8 @@ class Engine(Protocol):
         ...
 
     async def describe(self, collection: str) -> dict[str, Any]:
-        """{name, documents, passages, encoder, reranker, dimensions, max_tokens, similarity, space, depth, calibrated[kind], weights}."""
+        """{name, documents, passages, encoder, reranker, dimensions, max_tokens, matryoshka[dimension], similarity, space, depth,
+        calibrated[kind], weights}."""
         ...
 
     @property

@@ -196,6 +196,7 @@ class Work:
             "reranker": _named(state.facts.reranker),
             "dimensions": state.space and state.space.dim,
             "max_tokens": opened.encoder().max_tokens if opened is not None else None,
+            "matryoshka": list(opened.encoder().matryoshka) if opened is not None else [],
             "similarity": state.space and state.space.similarity,
             "space": state.space and state.space.fingerprint,
             "depth": weights.depth if weights.combination else 0,
