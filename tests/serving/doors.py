@@ -17,6 +17,7 @@ import uvicorn
 from bicross.serving import keys
 from bicross.serving.app import create_app
 from bicross.serving.bodies import Bodies
+from bicross.serving.patience import PatientProtocol
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.served import Served
 from bicross.serving.supervisor import Supervisor
@@ -70,7 +71,9 @@ def door(collections: Mapping[str, Path], folder: Path, guarded: bool = True, pa
         engine = QueuedEngine(supervisor, settings)
         app = create_app(Served(engine, collections, settings))
         app.user_middleware[0].kwargs["bodies"] = Bodies(patience)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", server_header=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_config=None, access_log=False, http=PatientProtocol, ws="none", server_header=False)
+        )
         serving = asyncio.create_task(server.serve())
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bicross.serving import patience
 from bicross.serving.access import TABLE, Access
 from tests.serving.doors import MINE, THEIRS, Door, door, head, hear, tell
 
@@ -98,6 +99,20 @@ def test_many_clients_that_send_nothing_more_keep_nobody_out(served: Door) -> No
     finally:
         for line in lines:
             line.close()
+
+
+@pytest.mark.parametrize("before", [b"", head("GET", "/livez")], ids=["first", "next"])
+@pytest.mark.parametrize("start", [b"", b"GET /livez HTTP/1.1\r\n"], ids=["silent", "half a head"])
+def test_a_connection_on_which_no_request_begins_is_closed(
+    served: Door, before: bytes, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "HEAD", 0.5)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as line:
+        line.sendall(before)
+        if before:
+            assert hear(line).status == 200
+        line.sendall(start)
+        assert line.recv(100) == b""
 
 
 @pytest.mark.parametrize("size", [100_000, 1_000_000])

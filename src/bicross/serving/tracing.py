@@ -63,8 +63,8 @@ def embedding(collection: str) -> Iterator[None]:
         yield
         return
     attributes = {OPERATION: EMBEDDINGS, SOURCE: collection}
-    silent = {"record_exception": False, "set_status_on_exception": False}  # a message may quote what was asked
-    with tracer.start_as_current_span(f"{EMBEDDINGS} {collection}", attributes=attributes, **silent):
+    name = f"{EMBEDDINGS} {collection}"  # of an exception no message is kept, for it may quote what was asked
+    with tracer.start_as_current_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False):
         yield
 
 
