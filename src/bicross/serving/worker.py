@@ -118,6 +118,7 @@ def main() -> None:
     """Run on the standard streams. Nothing but frames goes out: what libraries print goes to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
+    handler.setLevel(logging.INFO)  # libraries set levels of their own
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for number in (signal.SIGINT, signal.SIGTERM):  # they come to the whole group; the parent decides when this process ends
         signal.signal(number, signal.SIG_IGN)
