@@ -22,6 +22,7 @@ from bicross.errors import InputError
 from bicross.serving import logs
 from bicross.serving.app import create_app
 from bicross.serving.origins import loopback
+from bicross.serving.patience import PatientProtocol
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.served import Served
 from bicross.serving.supervisor import Supervisor
@@ -82,6 +83,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
+                http=PatientProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
