@@ -10,7 +10,6 @@ and feedback stay where they are.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sqlite3
 import sys
@@ -52,7 +51,7 @@ def snapshot(collection: Path, into: Path) -> int:
             with tarfile.open(packed, "w:gz") as archive:
                 archive.add(made, ".")
             made = packed
-        os.replace(made, into)
+        made.replace(into)
     return found.documents
 
 
