@@ -128,6 +128,7 @@ class CollectionFound(BaseModel):
     encoder: str
     reranker: str
     dimensions: int | None
+    matryoshka: list[int] = Field(description="The shorter dimensions that the encoder was trained for.")
     max_tokens: int | None
     similarity: str | None
     space: str | None

@@ -1,4 +1,7 @@
-"""Examples of every body and answer of the native contract, in English and in Chinese, for its description."""
+"""Examples of every body and answer of the native contract, in English and in Chinese, for its description.
+
+None holds a null, because FastAPI leaves nulls out of the description.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def _answered(text: str, doc_id: str, title: str, passage: str, explained: bool 
         hit["parts"] = {"fused": {"weight": 0.5, "added": 0.61}, "rerank": {"weight": 1.0, "added": 1.3}}
         hit["relevant_spans"] = [{"start": 0, "end": len(passage), "score": 5.2}]
     seconds = {"queue": 0.002, "encode": 0.004, "recall": 0.003, "rerank": 0.08}
-    facts: Json = {"text": text, "answerable": None, "probability": 0.93, "reranked": 20, "truncated": False, "degraded": False}
+    facts: Json = {"text": text, "answerable": True, "probability": 0.93, "reranked": 20, "truncated": False, "degraded": False}
     return {"queries": [{**facts, "hits": [hit], "seconds": seconds}], "seconds": seconds}
 
 
@@ -119,7 +122,13 @@ _WEIGHTS = {"fusion": {"lexical": 1.0, "dense": 1.0}, "combination": {"rank": 0.
 
 
 def _described(name: str) -> Json:
-    models = {"encoder": "bicross/starter-encoder", "reranker": "bicross/starter-reranker", "dimensions": 256, "max_tokens": 256}
+    models = {
+        "encoder": "bicross/starter-encoder",
+        "reranker": "bicross/starter-reranker",
+        "dimensions": 256,
+        "matryoshka": [],
+        "max_tokens": 256,
+    }
     space = {"similarity": "cosine", "space": "5f2b", "depth": 20, "calibrated": ["both"], "weights": _WEIGHTS}
     return {"name": name, "documents": 1250, "passages": 3100, **models, **space}
 
@@ -144,13 +153,13 @@ FEEDBACK = _asked(
         },
     ),
     chinese=(
-        "一个评分，并收回另一个",
+        "一个评分和一次点击",
         {
             "feedback": [
                 {"question": "怎么重置设备？", "doc_id": "重置", "grade": 3},
-                {"question": "怎么重置设备？", "doc_id": "电池", "grade": None},
+                {"question": "怎么重置设备？", "doc_id": "重置", "position": 1, "clicked": True},
             ]
         },
     ),
 )
-FEEDBACK_ANSWERS: dict[str, Json] = {"english": {"judgements": 1, "shown": 2}, "chinese": {"judgements": 2, "shown": 0}}
+FEEDBACK_ANSWERS: dict[str, Json] = {"english": {"judgements": 1, "shown": 2}, "chinese": {"judgements": 1, "shown": 1}}
