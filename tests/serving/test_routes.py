@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ READABLE = [access for access in GUARDED if access.scope != "read"]
 @pytest.fixture(scope="module")
 def served(made_collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("routes")
-    with door({MINE: made_collection, THEIRS: made_collection}, folder) as running:
+    with door({name: Path(shutil.copytree(made_collection, folder / name)) for name in (MINE, THEIRS)}, folder) as running:
         yield running
 
 
@@ -103,15 +104,51 @@ def test_a_key_of_a_collection_that_is_not_served_is_refused_before_the_body_is_
     assert half(served, access, served.keys["elsewhere"]).status == 403
 
 
-def test_another_tenants_collection_is_answered_as_one_that_is_not_there(served: Door) -> None:
-    def told(key: str, name: str) -> tuple[int, str]:
-        reply = tell(served.port, head("GET", f"/v1/collections/{name}", Authorization=f"Bearer {served.keys[key]}"))
-        return reply.status, reply.body.decode().replace(name, "NAME").partition('"request_id"')[0]
+NAMING: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
+    ("POST", "/v1/search", {"question": "reset", "collection": "NAME"}),
+    ("POST", "/v1/documents", {"documents": [{"id": "a", "text": "a"}], "collection": "NAME"}),
+    ("POST", "/v1/documents/delete", {"ids": ["reset"], "collection": "NAME"}),
+    ("GET", "/v1/documents/reset?collection=NAME", None),
+    ("DELETE", "/v1/documents/reset?collection=NAME", None),
+    ("GET", "/v1/collections/NAME", None),
+    ("POST", "/v1/feedback", {"feedback": [{"question": "q", "doc_id": "reset", "grade": 1}], "collection": "NAME"}),
+)
 
-    assert told("write", THEIRS) == told("write", "nothing")
+
+def asked(served: Door, key: str, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+    """What a key's holder is answered."""
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = {"X_API_Key": served.keys[key], "X_Request_Id": "same"}
+    if body is not None:
+        headers |= {"Content_Type": "application/json", "Content_Length": str(len(content))}
+    return tell(served.port, head(method, path, **headers) + content)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), NAMING, ids=lambda value: value if isinstance(value, str) else "")
+def test_another_tenants_collection_is_answered_as_one_that_is_not_there(
+    served: Door, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    def told(key: str, name: str) -> tuple[int, str]:
+        named = None if body is None else {field: name if value == "NAME" else value for field, value in body.items()}
+        reply = asked(served, key, method, path.replace("NAME", name), named)
+        return reply.status, reply.body.decode().replace(name, "NAME")
+
+    assert told("write", THEIRS) == told("write", "nothing") == told("theirs", MINE)
     assert told("write", THEIRS)[0] == 404
-    assert told("theirs", MINE) == told("write", THEIRS)
-    assert told("theirs", THEIRS)[0] == told("admin", MINE)[0] == 200
+
+
+def test_what_one_tenant_writes_no_other_sees(served: Door) -> None:
+    assert asked(served, "theirs", "POST", "/v1/documents", {"documents": [{"id": "plan", "text": "zanzibar expedition"}]}).status == 200
+    question = {"question": "zanzibar expedition", "k": 20}
+    mine, theirs = (asked(served, key, "POST", "/v1/search", question) for key in ("write", "theirs"))
+    assert mine.status == theirs.status == 200
+    assert '"plan"' in theirs.body.decode() and '"plan"' not in mine.body.decode()
+    assert asked(served, "theirs", "GET", "/v1/documents/plan").status == 200
+    assert asked(served, "write", "GET", "/v1/documents/plan").status == 404
+    asked(served, "write", "DELETE", "/v1/documents/plan")
+    assert asked(served, "theirs", "GET", "/v1/documents/plan").status == 200
+    assert THEIRS not in asked(served, "write", "GET", "/v1/collections").body.decode()
+    assert asked(served, "admin", "GET", f"/v1/documents/plan?collection={THEIRS}").status == 200
 
 
 def test_a_path_that_is_not_there_is_told_only_to_who_has_a_key(served: Door) -> None:
