@@ -7,7 +7,6 @@ structured content. Nothing here changes anything.
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -30,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bicross import __version__
 from bicross.collection.store import Collection
 from bicross.errors import BicrossError, InputError
+from bicross.serving.contracts.shared import best_first, relevance
 from bicross.serving.handlers import refusal_of
 from bicross.serving.inprocess import InProcess, Searchable
 from bicross.serving.refusals import Unavailable
@@ -112,7 +112,8 @@ class Tools:
         context: Context,
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many documents at most.")] = 10,
         filter: Annotated[  # noqa: A002 - the word that the HTTP API has for it
-            dict[str, Any] | None, Field(description='Only documents whose metadata fits, such as {"year": 2024}.')
+            dict[str, Any] | None,
+            Field(description='Only documents whose metadata fits: {"lang": "zh"}, {"year": {"gte": 2020}}, {"tag": {"in": ["a", "b"]}}.'),
         ] = None,
         collection: Named = None,
     ) -> FoundAll:
@@ -145,8 +146,7 @@ class Tools:
         with self._told(context):
             name = self._asker.choose(context, None)
             scores = (await self._engine.score(name, [(query, text) for text in documents])).scores
-        order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
-        return RerankedAll(results=[Reranked(index=index, relevance_score=_share(scores[index])) for index in order])
+        return RerankedAll(results=[Reranked(index=place, relevance_score=relevance(scores[place])) for place in best_first(scores)])
 
     async def list_collections(self, context: Context) -> ListedAll:
         """The collections that search may be asked about, and how many documents each holds."""
@@ -289,8 +289,3 @@ def _url_of(collection: str, document: dict[str, Any]) -> str:
 
 def _address(collection: str, document_id: str) -> str:
     return f"{SCHEME}{quote(collection, safe='')}/{quote(document_id, safe='/')}"
-
-
-def _share(logit: float) -> float:
-    """The logistic function, without overflow."""
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
