@@ -21,3 +21,15 @@ class TestStarterEncoder(EncoderConformance):
         vectors = encoder.encode_documents(["fits", "word " * 600, "word " * 700])
         assert sorted(encoder.cut) == ["word " * 600, "word " * 700]
         assert vectors[1] == pytest.approx(vectors[2], abs=1e-4), "only the first 512 tokens are read"
+
+    def test_tokens_are_counted_and_what_is_cut_is_told_of_each_text(self, encoder: BiEncoder) -> None:
+        texts = ["Two words", "两个词", "word " * 600, ""]
+        encoder.cut.clear()
+        for side, encode in (("query", encoder.encode_queries), ("document", encoder.encode_documents)):
+            vectors, tokens, cut = encoder.encode_counted(side, texts)  # type: ignore[arg-type]  # the two sides there are
+            assert encoder.cut == []
+            assert vectors.tobytes() == encode(texts).tobytes()
+            prompt = encoder.folder.query_prompt if side == "query" else encoder.folder.document_prompt
+            assert tokens == [min(encoder.max_tokens, len(encoder.tokenizer.encode(prompt + text).ids)) for text in texts]
+            assert cut == [False, False, True, False]
+            encoder.cut.clear()

@@ -55,11 +55,11 @@ class BiEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, (len(texts), dim)."""
-        return self._encode(self._queries, self.folder.query_prompt, texts)
+        return self._encode("query", texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Vectors of passages, (len(texts), dim)."""
-        return self._encode(self._documents, self.folder.document_prompt, texts)
+        return self._encode("document", texts)
 
     def encode_counted(self, side: Side, texts: Sequence[str]) -> tuple[Vectors, list[int], list[bool]]:
         """Vectors as the methods above give them, (len(texts), dim); tokens of each text, special ones too, and whether it was cut."""
@@ -81,11 +81,9 @@ class BiEncoder:
         """Position and unit vectors (tokens, dim) of each passage's tokens, longest passage first."""
         return self._tokens(self._documents, self.folder.document_prompt, texts)
 
-    def _encode(self, tower: _Tower, prompt: str, texts: Sequence[str]) -> Vectors:
-        vectors = np.empty((len(texts), self.space.dim), dtype=np.float32)
-        for positions, _, rows in tower.run(prompt, texts, self.cut):
-            vectors[positions] = rows
-        check_vectors(vectors, self.space, [text[:60] for text in texts])
+    def _encode(self, side: Side, texts: Sequence[str]) -> Vectors:
+        vectors, _, cut = self.encode_counted(side, texts)
+        self.cut.extend(text for text, longer in zip(texts, cut, strict=True) if longer)
         return vectors
 
     def _tokens(self, tower: _Tower, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:

@@ -60,15 +60,15 @@ class HashedEncoder:
 
     def encode_counted(self, _side: Side, texts: Sequence[str]) -> tuple[Vectors, list[int], list[bool]]:
         """Vectors as the methods above give them; words and CJK characters of each text that were read, and whether it has more."""
-        counts = [sum(1 for _ in islice(WORD.finditer(text), self.content_tokens + 1)) for text in texts]
-        rows = type(self)(self._space.dim, self.content_tokens)._encode(texts)  # which is longer is told here, and not in `cut`
-        return rows, [min(count, self.content_tokens) for count in counts], [count > self.content_tokens for count in counts]
-
-    def _encode(self, texts: Sequence[str]) -> Vectors:
         rows = np.zeros((len(texts), self._space.dim), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             row[:] = self._row(_features(text, self.content_tokens))
-        self.cut += [text for text in texts if sum(1 for _ in islice(WORD.finditer(text), self.content_tokens + 1)) > self.content_tokens]
+        counts = [sum(1 for _ in islice(WORD.finditer(text), self.content_tokens + 1)) for text in texts]
+        return rows, [min(count, self.content_tokens) for count in counts], [count > self.content_tokens for count in counts]
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        rows, _, cut = self.encode_counted("document", texts)
+        self.cut += [text for text, longer in zip(texts, cut, strict=True) if longer]
         return rows
 
     def _row(self, features: Counter[str]) -> Sequence[float]:
