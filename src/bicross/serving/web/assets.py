@@ -72,7 +72,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["static"] = address
-    made.filters |= {"lang": lang, "size": size, "duration": duration, "moment": moment, "share": share}
+    made.filters |= {"lang": lang, "size": size, "duration": duration, "moment": moment, "share": percent_share}
     return made
 
 
@@ -99,7 +99,7 @@ def moment(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def share(percent: str, width: int) -> str:
+def percent_share(percent: str, width: int) -> str:
     """The part of a width, in pixels, that a percentage such as "42" or "< 1" fills."""
     return f"{float(percent.strip('<> ')) / 100 * width:.1f}"
 

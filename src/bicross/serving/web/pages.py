@@ -124,7 +124,8 @@ async def explain(request: Request) -> Response:
     query, parts = request.query_params, served(request)
     try:
         collection = parts.choose(caller(request), query.get("c") or None)
-        question, begin, end = query.get("q", "").strip()[:feedback.LONGEST_QUESTION], _number(query.get("start")), _number(query.get("end"))
+        question = query.get("q", "").strip()[: feedback.LONGEST_QUESTION]
+        begin, end = _number(query.get("start")), _number(query.get("end"))
         documents = await parts.engine.documents(collection, [query.get("id", "")[:1000]])
         if not documents or not question:
             return respond(request, "explained.html", {"problem": words(request)("gone")}, 404)

@@ -79,7 +79,7 @@ def way(before: int | None, now: int | None) -> str:
 def _heights(ranks: Sequence[int | None], shown: int) -> list[float]:
     below = sorted((rank is None, rank or 0, place) for place, rank in enumerate(ranks) if rank is None or rank > shown)
     rows = {place: shown + number for number, (_, _, place) in enumerate(below)}
-    return [HEAD + (rows[place] + 0.5) * ROW + GAP if place in rows else HEAD + ((rank or 1) - 0.5) * ROW for place, rank in enumerate(ranks)]
+    return [HEAD + ((rows[place] + 0.5) * ROW + GAP if place in rows else ((rank or 1) - 0.5) * ROW) for place, rank in enumerate(ranks)]
 
 
 def _text(rank: int | None) -> str:

@@ -93,7 +93,8 @@ def view_of(found: Mapping[str, Any], way: Way, collection: str, t: Words) -> Vi
         names = [t(f"stage_{column}") for column in columns]
         picture = slope(names, [[rank for _, rank in hit.places] for hit in shown], SHOWN)
     timings, total = _timings(found["seconds"])
-    return View(way, collection, shown, columns, picture, timings, total, found["reranked"], found["truncated"], found.get("degraded", False))
+    cut, degraded = found["truncated"], found.get("degraded", False)
+    return View(way, collection, shown, columns, picture, timings, total, found["reranked"], cut, degraded)
 
 
 def _columns(hits: Sequence[Mapping[str, Any]], reranked: bool) -> tuple[str, ...]:
@@ -160,7 +161,8 @@ def _timings(seconds: Mapping[str, float]) -> tuple[tuple[Timing, ...], float]:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Two answers: the slope picture between them, how many hits both have, and by document id the rank on the other side."""
+    """Two answers: the slope picture between them, how many hits both have, and by document id its ranks on each side,
+    its number in the picture, and which way the second moved it."""
 
     picture: Slope
     both: int
@@ -168,7 +170,7 @@ class Beside:
     same: bool
     ranks: tuple[Mapping[str, int], Mapping[str, int]]
     numbers: Mapping[str, int]
-    ways: tuple[Mapping[str, str], Mapping[str, str]]
+    ways: Mapping[str, str]
 
 
 def beside(first: View, second: View) -> Beside:
@@ -176,8 +178,6 @@ def beside(first: View, second: View) -> Beside:
     ranks = tuple({hit.id: hit.number for hit in one.hits} for one in (first, second))
     ids = list(dict.fromkeys([*ranks[0], *ranks[1]]))
     pairs = [[ranks[0].get(one), ranks[1].get(one)] for one in ids]
-    moved = {one: way(*pair) for one, pair in zip(ids, pairs, strict=True)}
-    turned = {one: way(second, first) for one, (first, second) in zip(ids, pairs, strict=True)}
     return Beside(
         picture=slope(("A", "B"), pairs, SHOWN),
         both=len(ranks[0].keys() & ranks[1].keys()),
@@ -185,5 +185,5 @@ def beside(first: View, second: View) -> Beside:
         same=list(ranks[0]) == list(ranks[1]),
         ranks=(ranks[0], ranks[1]),
         numbers={one: number for number, one in enumerate(ids, start=1)},
-        ways=(turned, moved),
+        ways={one: way(*pair) for one, pair in zip(ids, pairs, strict=True)},
     )

@@ -19,7 +19,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "pages": ("Pages", "页面"),
     "other_language": ("中文", "English"),
     "keys": ("Keys", "快捷键"),
-    "close": ("Close", "关闭"),
     # asking
     "question": ("Your question", "您的问题"),
     "question_hint": ("Ask in your own words, in English or Chinese", "用您自己的话提问，中英文均可"),
@@ -38,7 +37,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Ask a question to see how two stages find the answer: what words and meaning recall, and how the reranker moves it.",
         "提一个问题，看两个阶段如何找到答案：词法与向量先召回，重排模型再逐篇细读、调整次序。",
     ),
-    "welcome_size": ("{documents} documents in {passages} passages are searched.", "共检索 {documents} 篇文档、{passages} 个段落。"),
     # the answer
     "answer": ("Answer", "结果"),
     "nothing": ("Nothing was found.", "没有找到结果。"),
@@ -104,7 +102,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "标记处：去掉这些词句，交叉编码器的分数会下降；线越粗，降得越多。",
     ),
     "none_marked": ("No part of the passage alone mattered to the cross-encoder.", "没有哪一处单独影响交叉编码器的分数。"),
-    "document": ("Document", "文档"),
     "gone": ("The document is not in the collection any more.", "该文档已不在文档库中。"),
     # judging
     "judge": ("Judge", "评判"),
@@ -116,13 +113,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "take_back": ("Take back", "撤销"),
     "saved": ("Saved: {grade}, {meaning}", "已保存：{grade}，{meaning}"),
     "taken_back": ("Taken back", "已撤销"),
-    "may_not_judge": ("Your key may read, not judge.", "您的密钥只可读取，不能评判。"),
     # comparing
     "compared": ("{both} of {count} hits are in both.", "{count} 条结果中有 {both} 条两边都有。"),
     "same_order": ("Both give the same order.", "两边次序相同。"),
     "only_here": ("only here", "仅此一边"),
     "other_side": ("{rank} in {letter}", "{letter} 中第 {rank}"),
-    "compare_text": ("Ranks of {count} hits with setting A, left, and setting B, right.", "{count} 条结果在设置 A（左）与设置 B（右）中的名次。"),
+    "compare_text": (
+        "Ranks of {count} hits with setting A, left, and setting B, right.",
+        "{count} 条结果在设置 A（左）与设置 B（右）中的名次。",
+    ),
     # keys
     "key_question": ("to the question", "到提问框"),
     "key_move": ("next, previous hit", "下一条、上一条"),
@@ -171,7 +170,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "暂无。写入文档库文件夹的报告会列在这里：bicross evaluate … --report。",
     ),
     "tuning": ("Tuning", "调优"),
-    "no_tuning": ("Not tuned yet. Bicross learns from questions with known answers: bicross tune.", "尚未调优。Bicross 可从有答案的问题中学习：bicross tune。"),
+    "no_tuning": (
+        "Not tuned yet. Bicross learns from questions with known answers: bicross tune.",
+        "尚未调优。Bicross 可从有答案的问题中学习：bicross tune。",
+    ),
     "run": ("Run", "运行"),
     "run_running": ("running", "运行中"),
     "run_interrupted": ("interrupted; the same command goes on with it", "已中断；同一命令可继续"),
@@ -192,13 +194,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "interval": ("interval", "区间"),
     # signing in, and what goes wrong
     "key": ("API key", "API 密钥"),
-    "key_hint": ("As bicross keys gave it. It is kept in this browser only for the session.", "由 bicross keys 生成；仅在本次会话中保存于此浏览器。"),
+    "key_hint": (
+        "As bicross keys gave it. It is kept in this browser only for the session.",
+        "由 bicross keys 生成；仅在本次会话中保存于此浏览器。",
+    ),
     "key_wrong": ("This key is not known. Look whether it was copied whole.", "密钥无效，请检查是否完整复制。"),
-    "open_server": ("This server asks for no key.", "此服务器无需密钥。"),
     "went_wrong": ("That did not work", "未能完成"),
     "back": ("Back to the question", "返回提问"),
     "not_ready": ("The models are loading. The page tries again by itself.", "模型正在加载，页面会自动重试。"),
-    "empty": ("The question is empty; expected some words.", "问题为空，请输入文字。"),
     "too_long": ("The question has {length} characters; at most {most} are read.", "问题有 {length} 个字符，最多 {most} 个。"),
 }
 
