@@ -18,8 +18,9 @@ from bicross import pipeline
 from bicross.records import Document
 from bicross.serving.engine import Embedded, Scored, Side
 from bicross.serving.frames import unpacked
+from bicross.serving.queued import QueuedEngine
 from bicross.serving.supervisor import Supervisor
-from bicross.settings import IndexSettings, SearchSettings
+from bicross.settings import IndexSettings, SearchSettings, ServeSettings
 
 HASHED = "bicross/hashed"
 DOCUMENTS: tuple[dict[str, Any], ...] = (
@@ -74,7 +75,7 @@ async def supervisor(collection: Path) -> AsyncIterator[Supervisor]:
 
 
 class DirectEngine:
-    """An Engine without a queue: each request is a call of the model process."""
+    """An Engine without a queue: each request is a call of the model process. What the queue gives is compared with it."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
@@ -122,6 +123,12 @@ class DirectEngine:
 
 
 @pytest.fixture(scope="module")
-def engine(supervisor: Supervisor) -> DirectEngine:
+def engine(supervisor: Supervisor) -> QueuedEngine:
     """The engine over a real model process; the collection's name is "manual"."""
+    return QueuedEngine(supervisor, ServeSettings())
+
+
+@pytest.fixture(scope="module")
+def direct(supervisor: Supervisor) -> DirectEngine:
+    """The same process without the queue."""
     return DirectEngine(supervisor)

@@ -16,14 +16,14 @@ from mcp.client.stdio import stdio_client
 
 from bicross.records import Document
 from bicross.serving.mcp import Owner, agent_server
+from bicross.serving.queued import QueuedEngine
 from tests.cli.world import process, refused
-from tests.serving.conftest import DirectEngine
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def agent(engine: DirectEngine) -> AsyncIterator[Client]:
+async def agent(engine: QueuedEngine) -> AsyncIterator[Client]:
     async with Client(agent_server(engine, Owner("manual"))) as client:
         yield client
 
@@ -67,7 +67,7 @@ async def test_search_and_fetch_have_the_exact_shapes_of_connectors(agent: Clien
     assert {key: read[key] for key in ("id", "title", "url")} == found["results"][0]
 
 
-async def test_a_document_is_at_its_own_url_or_at_an_address_of_its_collection(agent: Client, engine: DirectEngine) -> None:
+async def test_a_document_is_at_its_own_url_or_at_an_address_of_its_collection(agent: Client, engine: QueuedEngine) -> None:
     at = {"url": "https://example.org/a"}
     await engine.put("manual", [Document("a/b c", "Zebras graze on the savanna.", meta=at), Document("d/e f", "Zebras have stripes.")])
     urls = {one["id"]: (one["title"], one["url"]) for one in (await call(agent, "search", query="zebras", k=2))["results"]}
@@ -79,7 +79,7 @@ async def test_a_document_is_at_its_own_url_or_at_an_address_of_its_collection(a
     await engine.delete("manual", ["a/b c", "d/e f"])
 
 
-async def test_an_id_that_looks_like_an_address_is_found_again(agent: Client, engine: DirectEngine) -> None:
+async def test_an_id_that_looks_like_an_address_is_found_again(agent: Client, engine: QueuedEngine) -> None:
     await engine.put("manual", [Document("bicross://other/x", "Okapis live in forests.")])
     (found,) = (await call(agent, "search", query="okapis", k=1))["results"]
     assert (await call(agent, "fetch", id=found["id"]))["text"] == "Okapis live in forests."

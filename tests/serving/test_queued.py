@@ -37,13 +37,13 @@ async def own(fresh_collection: Path) -> AsyncIterator[QueuedEngine]:
     await running.close()
 
 
-async def test_searches_that_meet_in_the_queue_find_what_each_finds_alone(queued_engine: QueuedEngine, engine: DirectEngine) -> None:
+async def test_searches_that_meet_in_the_queue_find_what_each_finds_alone(queued_engine: QueuedEngine, direct: DirectEngine) -> None:
     questions = [row["text"] for row in DOCUMENTS]
     wished = [SearchSettings(k=3), SearchSettings(k=5), SearchSettings(stage="lexical"), SearchSettings(depth=4)]
     asked = [(question, settings) for question in questions for settings in wished]
     together = await asyncio.gather(*(queued_engine.search("manual", [question], settings) for question, settings in asked))
     for (question, settings), (answer,) in zip(asked, together, strict=True):
-        (alone,) = await engine.search("manual", [question], settings)
+        (alone,) = await direct.search("manual", [question], settings)
         assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in alone["hits"]]
         assert [hit["score"] for hit in answer["hits"]] == pytest.approx([hit["score"] for hit in alone["hits"]])
         assert answer["seconds"].keys() == {"queue", *alone["seconds"]}
@@ -56,9 +56,9 @@ async def test_vectors_come_in_the_order_asked_whatever_the_batches(queued_engin
     assert len(found.tokens) == len(found.cut) == len(texts)
 
 
-async def test_scores_come_in_the_order_asked(queued_engine: QueuedEngine, engine: DirectEngine) -> None:
+async def test_scores_come_in_the_order_asked(queued_engine: QueuedEngine, direct: DirectEngine) -> None:
     pairs = [(first["text"], second["text"]) for first in DOCUMENTS for second in DOCUMENTS]
-    assert await queued_engine.score("manual", pairs) == await engine.score("manual", pairs)
+    assert await queued_engine.score("manual", pairs) == await direct.score("manual", pairs)
     assert (await queued_engine.score("manual", [])).scores == ()
 
 
