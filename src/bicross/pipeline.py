@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,10 +156,12 @@ def open_collection(path: str | Path) -> OpenCollection:
     return OpenCollection(Path(path))
 
 
-def search(path: Path, questions: Sequence[str], settings: SearchSettings = SearchSettings()) -> Answers:
+def search(
+    path: Path, questions: Sequence[str], settings: SearchSettings = SearchSettings(), where: Mapping[str, Any] | None = None
+) -> Answers:
     """Answer questions from a collection; see `OpenCollection.search`."""
     with open_collection(path) as collection:
-        return collection.search(questions, settings)
+        return collection.search(questions, settings, where)
 
 
 # --- keep ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bicross import durable
 from bicross.models.registry import HASHED
-from tests.cli.world import PAIR, ROWS, Run, process, refused
+from tests.cli.world import PAIR, ROWS, Run, process, refused, write
 from tests.models.tiny import tiny
 
 HEAVY = {"torch", "transformers", "openvino", "faiss", "numpy", "scipy", "bm25s", "pydantic", "tokenizers", "ir_measures", "fastapi"}
@@ -38,6 +38,16 @@ def test_search(made: Path, run: Run) -> None:
     assert set(hit["stages"]["rerank"]) == {"rank", "score"}
     for seconds in (said.json["seconds"], first["seconds"], second["seconds"]):
         assert set(seconds) == {"encode", "recall", "rerank"}
+
+
+def test_search_with_a_filter(tmp_path: Path, run: Run) -> None:
+    rows = [{**row, "lang": "zh" if row["_id"] == "打印机" else "en", "year": 2020 + number} for number, row in enumerate(ROWS)]
+    run("index", write(tmp_path / "d.jsonl", rows), "--into", tmp_path / "c", *PAIR, "--json")
+    for where, ids in (('{"lang": "zh"}', ["打印机"]), ('{"year": {"lt": 2021}}', ["printer"]), ('{"lang": "de"}', [])):
+        (found,) = run("search", tmp_path / "c", "reset the printer 打印机", "--filter", where, "--json").json["queries"]
+        assert [hit["id"] for hit in found["hits"]] == ids
+    refused(run("search", tmp_path / "c", "printer", "--filter", "lang=zh"), "'lang=zh' is not JSON", '{"lang": "zh"}')
+    refused(run("search", tmp_path / "c", "printer", "--filter", '{"year": {"from": 1}}'), "'year'", "gt, gte, lt, lte")
 
 
 def test_evaluate_and_compare(tmp_path: Path, made: Path, judged: tuple[Path, Path], run: Run) -> None:

@@ -1,12 +1,13 @@
 """Sentence ends, told by eye, and what holds for any text."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bicross.data.sentences import Break, cut, sentences
+from bicross.data.sentences import Break, cut, pieces, sentences
 
 MARKED = st.text(alphabet='ab中文。！；…\n\r\t #-1.!?,，"”）()　\u200b', max_size=60)
 
@@ -80,3 +81,42 @@ def test_no_text_takes_more_than_linear_time(text: str) -> None:
     start = time.perf_counter()
     sentences(text * 100_000)
     assert time.perf_counter() - start < 5
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def pieced(text: str, most: int = 24) -> list[str]:
+    return [text[span.start : span.end] for span in pieces(text, most)]
+
+
+def test_pieces_are_sentences_cut_at_the_ends_of_lines() -> None:
+    assert pieced("标题\n第一句。第二句。") == ["标题", "第一句。", "第二句。"]
+    assert pieced("The title\nFirst one. Second,\nand its end.") == ["The title", "First one.", "Second,", "and its end."]
+
+
+def test_a_text_of_one_or_two_sentences_is_cut_into_clauses() -> None:
+    assert pieced("按住电源键，等十秒，再松开。") == ["按住电源键，", "等十秒，", "再松开。"]
+    assert pieced("Hold it, wait ten seconds, let go.") == ["Hold it,", "wait ten seconds,", "let go."]
+    assert pieced("short") == ["short"]
+    assert pieced(" \n ") == []
+
+
+def test_too_many_pieces_are_joined_the_shortest_first() -> None:
+    text = "A long sentence that says much. No. Yes. Another sentence that is long."
+    assert pieced(text, 3) == ["A long sentence that says much.", "No. Yes.", "Another sentence that is long."]
+
+
+@given(MARKED, st.integers(1, 6))
+def test_pieces_hold_every_character_in_order(text: str, most: int) -> None:
+    found = pieces(text, most)
+    assert len(found) <= most
+    assert all(left.end <= right.start for left, right in pairwise(found))
+    assert "".join("".join(text[span.start : span.end] for span in found).split()) == "".join(text.split())
+
+
+def test_a_long_text_is_cut_quickly() -> None:
+    text = "One sentence. 一句话。" * 50_000
+    start = time.perf_counter()
+    assert len(pieces(text)) == 24
+    assert time.perf_counter() - start < 20

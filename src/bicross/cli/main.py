@@ -116,14 +116,19 @@ def search(
     min_probability: Annotated[
         float | None, typer.Option(help="Leave out hits that are less probably relevant; `bicross calibrate` finds a threshold.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="JSON", help="""Search among documents with such other columns: '{"lang": "zh"}'."""),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer questions: recall by words and by meaning, then rerank the best candidates."""
-    from bicross import pipeline
+    from bicross import filters, pipeline
     from bicross.cli import show
 
     settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage, min_probability=min_probability)
-    show.out(pipeline.search(collection, questions, settings), as_json, show.answered)
+    chosen = None if where is None else filters.parse(where)
+    show.out(pipeline.search(collection, questions, settings, chosen), as_json, show.answered)
 
 
 @app.command()
