@@ -253,9 +253,9 @@ def test_a_wheel_with_the_extra_serve_has_all_that_it_serves_and_no_torch(collec
     with serving(python, BICROSS_COLLECTIONS=str(collection), **CLOSED, **clean) as (base, _):
         for path in ("/", "/collection", "/livez", "/openapi.json"):
             assert fetched(base + path)
-        static = ROOT / "src" / "bicross" / "serving" / "web" / "static"
-        for file in static.iterdir():
-            assert fetched(f"{base}/static/{file.name}") == file.read_bytes()
+        files = {file.read_bytes() for file in (ROOT / "src" / "bicross" / "serving" / "web" / "static").iterdir()}
+        linked = set(re.findall(r'"(/static/[^"]+)"', fetched(f"{base}/").decode()))
+        assert len(linked) >= 3 and all(fetched(base + path) in files for path in linked)
         assert ask(f"{base}/v1/search", {"question": "如何重置设备？"})[0] == 200
 
 
