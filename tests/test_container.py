@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from bicross import pipeline
+from bicross.cli.main import app
 from bicross.errors import InputError
 from bicross.models.registry import HASHED
 from bicross.serving.access import find
@@ -137,9 +140,25 @@ def test_kubernetes_asks_routes_that_are_open_and_starts_what_the_image_runs() -
         assert pod["terminationGracePeriodSeconds"] >= waited + 5
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
-        assert all(any(path.startswith(mount) for mount in mounts) for path in (container["args"][1], flags["--keys"]))
+        assert all(any(path.startswith(mount) for mount in mounts) for path in map(str, (*flags["collections"], flags["keys"])))
     for service in (part["spec"] for part in parts if part["kind"] == "Service"):
         assert any(service["selector"].items() <= spec["template"]["metadata"]["labels"].items() for spec in deployments.values())
+
+
+def test_systemd_gives_the_server_the_time_that_its_drain_takes() -> None:
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation says
+    unit.read(ROOT / "deploy" / "bicross.service", "utf-8")
+    service = unit["Service"]
+    _, *words = service["ExecStart"].split()
+    assert accepted(words)["host"] == "127.0.0.1" and service["User"] != "root" and service["KillMode"] == "mixed"
+    assert float(service["TimeoutStopSec"]) >= accepted(words)["drain"] + 5
+
+
+def accepted(words: list[str]) -> dict[str, Any]:
+    """What the command line makes of words that begin with `serve`, which is not run."""
+    serve = typer.main.get_command(app).commands[words[0]]  # type: ignore[attr-defined]  # it is a group
+    return dict(serve.make_context(words[0], words[1:]).params)
 
 
 # --- what it runs --------------------------------------------------------------------------------------------------
@@ -158,7 +177,7 @@ def test_serve_alone_finds_the_collection_the_port_and_who_may_come_in(
     environment: Mapping[str, str], port: str, entrance: list[str], collection: Path
 ) -> None:
     found = arguments_of(["serve"], {"BICROSS_COLLECTIONS": str(collection), **environment})
-    assert found == ["serve", str(collection), "--host", "0.0.0.0", "--port", port, *entrance]
+    assert found == ["serve", str(collection), "--host", "0.0.0.0", "--port", port, *entrance] and accepted(found)
 
 
 def test_a_folder_of_collections_is_served_by_name_and_what_else_is_there_is_not(collection: Path, tmp_path: Path) -> None:
