@@ -66,14 +66,22 @@ def _listed(value: object) -> object:
     return value
 
 
+async def _served(request: Request) -> Served:  # as a coroutine, for FastAPI takes a plain function to a thread and back
+    return served(request)
+
+
+async def _caller(request: Request) -> Caller:
+    return caller(request)
+
+
 Text = Annotated[str, Field(max_length=TEXT), BeforeValidator(_whole)]
 Words = Annotated[str, Field(min_length=1, max_length=TEXT), BeforeValidator(_whole)]
 """A text that is not empty."""
 Asking = Annotated[str, Field(min_length=1, max_length=QUERY), BeforeValidator(_whole), AfterValidator(_asking)]
 """A query: some words."""
 Fields = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
-Parts = Annotated[Served, Depends(served)]
-Who = Annotated[Caller, Depends(caller)]
+Parts = Annotated[Served, Depends(_served)]
+Who = Annotated[Caller, Depends(_caller)]
 ONE_OR_MANY = BeforeValidator(_listed)
 
 
