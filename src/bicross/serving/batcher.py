@@ -61,7 +61,10 @@ class Batcher:
 
     def rate(self, kind: Hashable) -> Rate:
         """Of a kind of work."""
-        return self._rates.setdefault(kind, Rate())
+        found = self._rates.get(kind)
+        if found is None:
+            found = self._rates[kind] = Rate()
+        return found
 
     async def ask(self, group: Group, units: Sequence[Unit], deadline: float | None = None) -> Done:
         """Wait for the results of all units. Cancelled, those that were not begun leave the queue.

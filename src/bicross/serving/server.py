@@ -31,6 +31,7 @@ from bicross.settings import ServeSettings
 Announce = Callable[[str, Sequence[str]], None]
 """Called once, with the address and the names of the collections, when requests are taken; models may still be loading then."""
 BACKLOG = 1024  # connections that wait to be accepted
+KEPT = 75  # seconds that a connection stays open without a request: longer than proxies keep theirs, so that they close first
 CONNECTIONS = 4096  # more are told 503 by uvicorn, in plain text
 TOLD, CUT = 0.7, 0.8  # of the time to drain: then what waits is told that the server ends, and then connections are cut
 WORKER = 0.2  # of it, that the model process has at the end for the write that it is at
@@ -91,6 +92,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,  # nobody may say who he is
                 server_header=False,
                 backlog=BACKLOG,
+                timeout_keep_alive=KEPT,
                 limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=CUT * settings.drain,  # type: ignore[arg-type]  # it is waited for, so that a float is as good
             )
