@@ -13,7 +13,6 @@ number and true or false are never equal to each other, nor is one less than the
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ MOST_DEEP, MOST_CONDITIONS, MOST_VALUES, LONGEST_TEXT = 8, 64, 256, 1000
 JOINS = ("all", "any", "not")
 BOUNDS: Mapping[str, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 """The word of a bound -> how SQL says it."""
-_LARGEST = 2**63 - 1  # what SQLite holds as a whole number
+LARGEST = 2**63 - 1  # what SQLite holds as a whole number
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _EXAMPLE = '{"lang": "zh"} or {"year": {"gte": 2020}}'
 
@@ -163,8 +162,8 @@ def _scalar(value: object, place: str) -> Scalar:
         _refuse(place, value, 'a value; write {"exists": false} for what is null or not there')
     if not isinstance(value, bool | int | float):
         _refuse(place, value, "a text, a number, true or false")
-    if abs(value) > _LARGEST if isinstance(value, int) else not math.isfinite(value):
-        _refuse(place, value, "a finite number of at most 63 bits")
+    if not abs(value) <= LARGEST:  # nor is NaN
+        _refuse(place, value, f"a number between -{LARGEST} and {LARGEST}")
     return value
 
 

@@ -22,7 +22,7 @@ KEYS = ["lang", "year", "tag", "标签", "a.b"]
 SCALARS = st.one_of(
     st.sampled_from(["zh", "en", "", "2020", "true", "é", "z\u0301", "%", "' OR 1=1 --", '"', "手册", "𠮷"]),
     st.sampled_from([0, 1, -1, 2020, 2021, 2**53 + 1, 2**63 - 1, -(2**63) + 1]),
-    st.sampled_from([0.0, 1.0, 0.5, -2020.25, 1e300, 2020.0]),
+    st.sampled_from([0.0, 1.0, 0.5, -2020.25, 1e18, 2020.0]),
     st.booleans(),
 )
 VALUES = st.one_of(

@@ -100,6 +100,7 @@ def test_an_explanation_adds_up_and_names_the_sentence_that_mattered(http: httpx
     (answer,) = ask(http, question="怎么恢复出厂设置？", k=2, explain=True)["queries"]
     hit = answer["hits"][0]
     assert hit["id"] == "长文"
+    assert ask(http, question="怎么恢复出厂设置？", k=2.0, depth=1.0)["queries"][0]["reranked"] == 1  # JSON has one kind of number
     assert sum(part["added"] for part in hit["parts"].values()) == pytest.approx(hit["score"], abs=1e-6)
     assert {stage["rank"] for stage in hit["stages"].values()}
     best = hit["relevant_spans"][0]
@@ -142,6 +143,7 @@ def test_a_deadline_is_kept_or_its_passing_told(http: httpx.Client) -> None:
         ({"question": "a" * 4097}, "4096"),
         ({"question": "a", "k": 101}, "k: "),
         ({"question": "a", "k": "5"}, "k: "),
+        ({"question": "a", "k": 5.5}, "k: "),
         ({"question": "a", "depth": 1001}, "depth"),
         ({"question": "a", "depth": -1}, "depth"),
         ({"question": "a", "stage": "best"}, "stage"),
@@ -213,7 +215,7 @@ def test_documents_are_removed_together_and_unknown_ones_named(http: httpx.Clien
         ([{"id": "", "text": "t"}], "documents[1].id"),
         ([{"id": "a\n", "text": "t"}], "control character"),
         ([{"id": 7, "text": "t"}], "documents[1].id"),
-        ([{"id": "a", "text": " ", "title": "\t"}], "the text is empty"),
+        ([{"id": "a", "text": " \t", "title": "t"}], "it is empty"),
         ([{"id": "a", "text": "t\0"}], "NUL"),
         ([{"id": "a", "text": "t", "metadata": {}}], "metadata"),
         ([{"id": "a", "text": "t", "meta": [1]}], "meta"),

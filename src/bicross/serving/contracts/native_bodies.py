@@ -6,7 +6,18 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bicross import filters
 from bicross.data.lines import SURROGATE, Refused
@@ -16,9 +27,9 @@ from bicross.settings import SearchSettings, StageName
 
 QUESTIONS, EXPLAINED, SPANNED = 64, 4, 20
 """The most questions of one request, of one that is to be explained, and hits of each question whose spans are looked for."""
-DOCUMENTS, TEXT_BYTES, TITLE, IDS, FEEDBACK = 512, 2_000_000, 10_000, 4_096, 1_000
+DOCUMENTS, TEXT_BYTES, TITLE, IDS, FEEDBACK = 512, 2_000_000, 10_000, 1_024, 256
 META_KEYS, META_DEPTH = 256, 16
-WORDS = r"\S"
+_PLAIN = r"[^\u0000-\u001f\u007f-\u009f]"  # no control character
 
 
 class Body(BaseModel):
@@ -39,6 +50,17 @@ def _content(value: str) -> str:
         return content(value, "text")
     except Refused as error:
         raise ValueError(str(error)) from error
+
+
+def _words(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty; expected some words")
+    return _content(value)
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _filter(value: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +96,7 @@ def _meta(value: dict[str, Any]) -> dict[str, Any]:
 def _filter_schema(depth: int) -> dict[str, Any]:
     """The JSON schema of a filter with so many levels of `all`, `any` and `not`; deeper ones are read too."""
     text = {"type": "string", "maxLength": filters.LONGEST_TEXT, "pattern": "^[^\\u0000]*$"}
-    number = {"type": "number", "minimum": -(2**53), "maximum": 2**53}
+    number = {"type": "number", "minimum": -filters.LARGEST, "maximum": filters.LARGEST}
     scalar = {"anyOf": [text, number, {"type": "boolean"}]}
     ranges = [
         {"type": "object", "properties": dict.fromkeys(filters.BOUNDS, one), "minProperties": 1, "additionalProperties": False}
@@ -82,7 +104,7 @@ def _filter_schema(depth: int) -> dict[str, Any]:
     ]
     among = {
         "type": "object",
-        "properties": {"in": {"type": "array", "items": scalar, "minItems": 1, "maxItems": 16}},
+        "properties": {"in": {"type": "array", "items": scalar, "minItems": 1, "maxItems": filters.MOST_VALUES}},
         "required": ["in"],
         "additionalProperties": False,
     }
@@ -90,7 +112,7 @@ def _filter_schema(depth: int) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
         "minProperties": 1,
-        "maxProperties": 8,
+        "maxProperties": filters.MOST_CONDITIONS,
         "patternProperties": {
             r"^(?!(all|any|not)$)[\w\u4e00-\u9fff][\w\u4e00-\u9fff .:/@+-]{0,99}$": {"anyOf": [scalar, *ranges, among, there]}
         },
@@ -98,26 +120,26 @@ def _filter_schema(depth: int) -> dict[str, Any]:
     }
     if depth:
         inner = _filter_schema(depth - 1)
-        several = {"type": "array", "items": inner, "minItems": 1, "maxItems": 2}
+        several = {"type": "array", "items": inner, "minItems": 1, "maxItems": filters.MOST_CONDITIONS}
         schema["properties"] = {"all": several, "any": several, "not": inner}
     return schema
 
 
 Name = Annotated[str, Field(min_length=1, max_length=255, description="A collection; by default the first that the caller may see.")]
-Question = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION, pattern=WORDS)]
-Kept = Annotated[
-    str, Field(min_length=1, max_length=LONGEST_QUESTION, pattern=r"^[^\x00]*\S[^\x00]*$"), AfterValidator(_content)
-]  # a question that is written to a file
+Question = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S")]
+Words = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"^[^\u0000]*\S[^\u0000]*$"}), AfterValidator(_words)]
+"""A text that is stored: not blank, and without NUL, which no reader of files takes."""
+Kept = Annotated[Words, Field(max_length=LONGEST_QUESTION)]
 DocId = Annotated[
     str,
     Field(
         min_length=1,
         max_length=ID_LIMIT,
-        json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*[!-~\u4e00-\u9fff][^\u0000-\u001f\u007f-\u009f]*$"},
+        json_schema_extra={"pattern": rf"^{_PLAIN}*{_PLAIN[:-1]}\s]{_PLAIN}*$"},
     ),
     AfterValidator(_identifier),
 ]
-Written = Annotated[str, Field(json_schema_extra={"pattern": r"^[^\u0000]*$"}), AfterValidator(_content)]
+Title = Annotated[str, Field(max_length=TITLE, json_schema_extra={"pattern": r"^[^\u0000]*$"}), AfterValidator(_content)]
 Where = Annotated[
     dict[str, Any],
     AfterValidator(_filter),
@@ -125,7 +147,8 @@ Where = Annotated[
 ]
 Meta = Annotated[dict[str, JsonValue], Field(max_length=META_KEYS), AfterValidator(_meta)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
-Depth = Annotated[int, Field(ge=0, le=1000)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Depth = Annotated[Whole, Field(ge=0, le=1000)]
 
 
 class SearchBody(Body):
@@ -142,7 +165,7 @@ class SearchBody(Body):
 
     question: Question = Field(default="")
     questions: list[Question] = Field(default=[], min_length=1, max_length=QUESTIONS)
-    k: int = Field(default=10, ge=1, le=100)
+    k: Whole = Field(default=10, ge=1, le=100)
     depth: Literal["auto"] | Depth = "auto"
     stage: StageName = "both"
     min_probability: float | None = Field(default=None, ge=0, le=1)
@@ -174,15 +197,9 @@ class DocumentBody(Body):
     """A document to put: its `meta` is what filters ask for."""
 
     id: DocId
-    text: Written
-    title: Annotated[Written, Field(max_length=TITLE)] = ""
+    text: Words
+    title: Title = ""
     meta: Meta = Field(default={})
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not (self.text.strip() or self.title.strip()):
-            raise ValueError("the text is empty; expected some words, in the text or the title")
-        return self
 
 
 class DocumentsBody(Body):
@@ -214,7 +231,7 @@ class JudgementBody(Body):
 
     question: Kept
     doc_id: DocId
-    grade: int | None = Field(ge=0, le=HIGHEST)
+    grade: Annotated[Whole, Field(ge=0, le=HIGHEST)] | None
 
 
 class ShownBody(Body):
@@ -222,7 +239,7 @@ class ShownBody(Body):
 
     question: Kept
     doc_id: DocId
-    position: int = Field(ge=1, le=LAST_POSITION)
+    position: Whole = Field(ge=1, le=LAST_POSITION)
     clicked: bool
     time: Moment | None = None
 
