@@ -50,9 +50,9 @@ async def search(one: Supervisor) -> str:
     return str(answer["hits"][0]["id"])
 
 
-async def test_a_search_is_what_an_opened_collection_finds(engine: Engine, collection: Path) -> None:
+async def test_a_search_is_what_an_opened_collection_finds(direct: Engine, collection: Path) -> None:
     questions = ["How do I reset it?", "电池能用多久？"]
-    found = await engine.search("manual", questions, SearchSettings(k=5))
+    found = await direct.search("manual", questions, SearchSettings(k=5))
     with bicross.open(collection) as opened:
         expected = opened.search(questions, SearchSettings(k=5)).as_json()["queries"]
     for answer, wanted in zip(found, expected, strict=True):

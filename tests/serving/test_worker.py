@@ -134,6 +134,22 @@ def test_it_finishes_the_write_that_it_is_at_and_begins_no_other(worker: Speakin
     assert pipeline.verify(fresh_collection).problems == ()
 
 
+def test_after_a_deletion_the_words_are_soon_in_no_file(worker: Speaking, fresh_collection: Path) -> None:
+    worker.ask("writes", "put", documents=[{"id": "secret", "text": "The password is xylophone."}])
+    assert worker.ask("writes", "delete", ids=["secret"])["ok"]["deleted"] == 1
+
+    def told() -> bool:
+        with contextlib.suppress(FileNotFoundError):  # generations are removed while we look
+            return any(b"xylophone" in file.read_bytes() for file in fresh_collection.rglob("*") if file.is_file())
+        return True
+
+    deadline = time.monotonic() + PATIENCE
+    while told():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert worker.ask("models", "search", texts=["reset the device"], settings={})["ok"][0]["hits"][0]["id"] == "reset"
+
+
 def test_signals_to_the_whole_group_do_not_end_it(worker: Speaking) -> None:
     worker.process.send_signal(signal.SIGINT)
     worker.process.send_signal(signal.SIGTERM)

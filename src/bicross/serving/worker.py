@@ -24,7 +24,7 @@ from bicross.serving.work import LANES, Late, Work
 
 log = logging.getLogger("bicross.worker")
 NICE = 5  # the front process answers quickly on a busy machine
-REST = 30.0  # seconds for which folding may be put off while writes wait
+REST, LONGEST_REST = 1.0, 30.0  # seconds without a write after which is folded, and for which that is put off while writes come
 
 
 class Worker:
@@ -34,7 +34,8 @@ class Worker:
         self._calls, self._answers = calls, answers
         self._speaking = Lock()
         self._ending = Event()
-        self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float] | None]] = {lane: queue.SimpleQueue() for lane in set(LANES.values())}
+        self._writing = Lock()  # held while a write is done
+        self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float]]] = {lane: queue.SimpleQueue() for lane in set(LANES.values())}
 
     def run(self) -> int:
         """Work until the calls end; returns the exit code: 1 where what came was no frame."""
@@ -44,18 +45,17 @@ class Worker:
                 return 0
             work = Work({name: Path(path) for name, path in start["collections"].items()})
             work.warm()
-            threads = {lane: Thread(target=self._serve, args=(lane, work), name=lane, daemon=True) for lane in self._lanes}
-            for thread in threads.values():
-                thread.start()
+            for lane in ("models", "reads"):
+                Thread(target=self._serve, args=(lane, work), name=lane, daemon=True).start()
+            Thread(target=self._write, args=(work,), name="writes", daemon=True).start()
             self._say({"event": "ready", "pid": os.getpid()})
             code = self._read()
         except BadFrame:
             log.exception("what came on stdin is no frame; the process ends")
             return 1
         self._ending.set()
-        self._lanes["writes"].put(None)
-        threads["writes"].join()  # the others change nothing that lasts
-        return code
+        with self._writing:  # whatever else goes on, folding too, changes nothing that was promised
+            return code
 
     def _read(self) -> int:
         try:
@@ -72,17 +72,35 @@ class Worker:
 
     def _serve(self, name: str, work: Work) -> None:
         """One lane, first come, first served."""
-        lane, rested = self._lanes[name], time.monotonic()
-        if name == "writes":
-            work.settle_all()
-        while (job := lane.get()) is not None:
-            call, came = job
-            if self._ending.is_set():  # what was not begun was not promised either
-                return
+        while not self._ending.is_set():
+            call, came = self._lanes[name].get()
             self._do(work, call, time.monotonic() - came)
-            if name == "writes" and not self._ending.is_set() and (lane.empty() or time.monotonic() - rested > REST):
-                work.settle_all()
-                rested = time.monotonic()
+
+    def _write(self, work: Work) -> None:
+        """The lane of writes. When none has come for a moment, what they left is folded, so that who writes one after the other waits for
+        no folding; so is what the process before this one left."""
+        lane = self._lanes["writes"]
+        unsettled: float | None = time.monotonic()
+        while not self._ending.is_set():
+            try:
+                if unsettled is not None and time.monotonic() - unsettled > LONGEST_REST:
+                    raise queue.Empty
+                call, came = lane.get(timeout=None if unsettled is None else REST)
+            except queue.Empty:
+                self._settle(work)
+                unsettled = None
+                continue
+            with self._writing:
+                if not self._ending.is_set():  # what was not begun was not promised either
+                    self._do(work, call, time.monotonic() - came)
+            unsettled = unsettled or time.monotonic()
+
+    @staticmethod
+    def _settle(work: Work) -> None:
+        try:
+            work.settle_all()
+        except Exception:  # whatever it is, the next write must be done
+            log.exception("folding failed")
 
     def _do(self, work: Work, call: Frame, waited: float) -> None:
         try:
