@@ -132,11 +132,9 @@ def test_kubernetes_asks_routes_that_are_open_and_starts_what_the_image_runs() -
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             access, _ = find("GET", container[probe]["httpGet"]["path"])
             assert access is not None and access.scope == "open"
-        flags = dict(zip(container["args"][2::2], container["args"][3::2], strict=True))
-        assert container["args"][0] == "serve" and flags["--port"] == str(container["ports"][0]["containerPort"]) == last(
-            "server", "EXPOSE"
-        )
-        waited = float(container["lifecycle"]["preStop"]["exec"]["command"][1]) + float(flags["--drain"])
+        flags = accepted(container["args"])
+        assert str(flags["port"]) == str(container["ports"][0]["containerPort"]) == last("server", "EXPOSE")
+        waited = float(container["lifecycle"]["preStop"]["exec"]["command"][1]) + flags["drain"]
         assert pod["terminationGracePeriodSeconds"] >= waited + 5
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
