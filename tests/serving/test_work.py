@@ -241,6 +241,7 @@ def test_a_description(work: Work) -> None:
         "reranker": HASHED,
         "dimensions": 64,
         "max_tokens": 512,
+        "matryoshka": [],
         "similarity": "cosine",
         "depth": 20,
         "calibrated": [],
