@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -74,12 +75,13 @@ TABLE: tuple[Access, ...] = (
 
 
 @cache
-def _compiled() -> tuple[tuple[Access, object], ...]:
-    return tuple((access, compile_path(access.path)[0]) for access in TABLE)
+def _compiled() -> tuple[tuple[Access, re.Pattern[str]], ...]:
+    # Ends of lines in a path, which no route takes, are told in the words of the route that they would be of.
+    return tuple((access, re.compile(compile_path(access.path)[0].pattern, re.DOTALL)) for access in TABLE)
 
 
 def find(method: str, path: str) -> tuple[Access | None, tuple[str, ...]]:
     """The route of a request, or None; and the methods that its path has."""
-    fitting = [access for access, pattern in _compiled() if pattern.match(path)]  # type: ignore[attr-defined]  # a compiled pattern
+    fitting = [access for access, pattern in _compiled() if pattern.match(path)]
     wanted = "GET" if method == "HEAD" else method
     return next((one for one in fitting if one.method == wanted), None), tuple(one.method for one in fitting)

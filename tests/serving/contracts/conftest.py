@@ -14,14 +14,14 @@ import uvicorn
 
 from bicross.serving import keys
 from bicross.serving.app import create_app
+from bicross.serving.queued import QueuedEngine
 from bicross.serving.served import Served
 from bicross.serving.supervisor import Supervisor
 from bicross.settings import ServeSettings
-from tests.serving.conftest import DirectEngine
 
 
 @contextmanager
-def running(collection: Path, settings: ServeSettings, engine: type[DirectEngine] = DirectEngine) -> Iterator[str]:
+def running(collection: Path, settings: ServeSettings, engine: type[QueuedEngine] = QueuedEngine) -> Iterator[str]:
     """The base URL of a server of the collection."""
     started, url = threading.Event(), list[str]()
     server: list[uvicorn.Server] = []
@@ -30,7 +30,7 @@ def running(collection: Path, settings: ServeSettings, engine: type[DirectEngine
         supervisor = Supervisor({"manual": collection})
         await supervisor.start()
         assert await supervisor.loaded(60)
-        app = create_app(Served(engine(supervisor), {"manual": collection}, settings))
+        app = create_app(Served(engine(supervisor, settings), {"manual": collection}, settings))
         server.append(uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")))
         serving = asyncio.create_task(server[0].serve())
         while not server[0].started:

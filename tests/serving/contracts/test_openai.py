@@ -13,10 +13,10 @@ import pytest
 from bicross.models.hashed import HashedEncoder
 from bicross.serving.contracts.shared import public_name, shorter
 from bicross.serving.engine import Embedded, Side
+from bicross.serving.queued import QueuedEngine
 from bicross.serving.refusals import Overloaded, Refused
 from bicross.settings import ServeSettings
 from bicross.vectors import unit
-from tests.serving.conftest import DirectEngine
 from tests.serving.contracts.conftest import running
 
 TEXTS = ["How do I reset it?", "如何重置设备？", "😀", " "]
@@ -55,7 +55,7 @@ async def test_the_asynchronous_client_works(live: str) -> None:
 def test_the_side_of_a_search_is_the_document_s_unless_input_type_says_query(made_collection: Path) -> None:
     sides: list[Side] = []
 
-    class Noting(DirectEngine):
+    class Noting(QueuedEngine):
         async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded:
             sides.append(side)
             return await super().embed(collection, texts, side, deadline)
@@ -134,7 +134,7 @@ def test_a_wrong_key_is_an_authentication_error(guarded: tuple[str, str]) -> Non
 
 
 def test_a_full_server_is_a_rate_limit_error_with_the_time_to_wait(made_collection: Path) -> None:
-    class Full(DirectEngine):
+    class Full(QueuedEngine):
         async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded:
             raise Overloaded(3.0)
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from bicross.records import reading
 from bicross.serving.contracts import tei
+from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     TEXTS,
     Answering,
@@ -36,7 +37,7 @@ from bicross.serving.engine import Scored
 from bicross.serving.refusals import Refused
 from bicross.serving.served import speak
 
-router = APIRouter(route_class=DropInRoute, tags=["Rerank"])
+router = APIRouter(route_class=DropInRoute, responses=told("cohere"), tags=["Rerank"])
 EXPLAINED = 20
 """Results that get spans; each costs as much as reranking a few dozen documents."""
 UNIT = 100
@@ -142,7 +143,7 @@ class Reranked(BaseModel):
     meta: Meta
 
 
-@router.post("/rerank", response_model=Reranked | list[tei.Rank])
+@router.post("/rerank", response_model=Reranked | list[tei.Rank], responses=told("cohere", "tei"))
 async def rerank(request: Request, body: EitherBody, parts: Parts, who: Who) -> Response:
     """Order `documents` (Cohere, Jina, vLLM, Infinity: an object) or `texts` (Text Embeddings Inference: a list) by a query."""
     if isinstance(body, tei.RerankTextsBody):

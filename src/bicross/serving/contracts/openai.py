@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
+from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
     Answering,
@@ -30,7 +31,7 @@ from bicross.serving.engine import Side
 from bicross.serving.refusals import Refused
 from bicross.serving.served import Caller, Served
 
-router = APIRouter(route_class=DropInRoute, tags=["OpenAI"])
+router = APIRouter(route_class=DropInRoute, responses=told("openai"), tags=["OpenAI"])
 INPUTS = 2_048
 """The most texts that OpenAI takes in one request."""
 InputType = Literal["query", "search_query", "document", "search_document", "passage", "classification", "clustering"]
@@ -123,7 +124,7 @@ async def models(parts: Parts, who: Who) -> Response:
 
 
 @router.get("/v1/models/{model:path}", response_model=Model)
-async def model(model: str, parts: Parts, who: Who) -> Response:
+async def model(model: Annotated[str, Path(min_length=1, max_length=500)], parts: Parts, who: Who) -> Response:
     """One of them."""
     if model not in await _names(parts, who):
         raise Refused(404, "There is no such model. GET /v1/models lists those that answer.", "model_not_found")

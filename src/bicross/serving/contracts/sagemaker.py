@@ -29,11 +29,12 @@ from pydantic_core import to_json
 from bicross.errors import InputError
 from bicross.serving.access import MIB, find
 from bicross.serving.contracts import cohere, openai, tei
+from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import Answering, Asking, Body, Parts, Text, Who, answer, invalid, relevance
 from bicross.serving.refusals import EMPTY, Refused
 from bicross.settings import SearchSettings
 
-router = APIRouter(tags=["Amazon SageMaker"])
+router = APIRouter(responses=told("sagemaker"), tags=["Amazon SageMaker"])
 LINES = 1_000
 """The most records of a request."""
 AT_ONCE = 8
@@ -102,9 +103,24 @@ async def execution_parameters() -> Response:
     return answer(Parameters(MaxConcurrentTransforms=AT_ONCE, BatchStrategy="MULTI_RECORD", MaxPayloadInMB=payload))
 
 
-@router.post(
-    "/invocations", openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
-)
+_KINDS = ("application/json", "application/jsonlines", "text/csv")
+_SHARED = (tei.EmbedBody, tei.RerankTextsBody, cohere.RerankBody, openai.EmbeddingsBody)
+_RECORD = {
+    "anyOf": [
+        *({"$ref": f"#/components/schemas/{one.__name__}"} for one in _SHARED),  # other routes describe them
+        PairsBody.model_json_schema(),
+        SearchBody.model_json_schema(),
+    ]
+}
+_TOLD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": _RECORD if kind == _KINDS[0] else {"type": "string"}} for kind in _KINDS},
+    }
+}
+
+
+@router.post("/invocations", openapi_extra=_TOLD, responses={200: {"content": {kind: {} for kind in _KINDS}}})
 async def invocations(request: Request, parts: Parts, who: Who) -> Response:
     """Whatever a record asks: vectors, an order, scores, or a search. `X-Amzn-SageMaker-Custom-Attributes` come back as they were."""
     raw = await request.body()

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from bicross import __version__
+from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
     TEXTS,
@@ -30,7 +31,7 @@ from bicross.serving.contracts.shared import (
 from bicross.serving.engine import Side
 from bicross.serving.refusals import Refused
 
-router = APIRouter(route_class=DropInRoute, tags=["Text Embeddings Inference"])
+router = APIRouter(route_class=DropInRoute, responses=told("tei"), tags=["Text Embeddings Inference"])
 Direction = Literal["Left", "Right", "left", "right"]
 PROMPTS: dict[str, Side] = {
     "query": "query",
