@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bicross.collection.store import Collection
 from bicross.errors import BicrossError, InputError
 
 MODEL = "/opt/ml/model"
@@ -43,6 +42,8 @@ def collections_below(folder: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
+    from bicross.collection.store import Collection  # not for the health check, which runs often
+
     if Collection.exists(folder):
         return [folder]
     found = sorted(path for path in folder.iterdir() if Collection.exists(path)) if folder.is_dir() else []
