@@ -172,7 +172,7 @@ def test_two_settings_of_one_question_stand_side_by_side(browser: httpx.Client) 
 
 def test_a_judgement_without_script_is_kept_shown_and_taken_back(browser: httpx.Client, served: Door, folder: Path) -> None:
     origin = {"Origin": served.base}
-    form = {"q": "battery life", "c": "manual", "id": "battery", "number": "1", "grade": "3"}
+    form = {"q": "battery life", "c": "manual", "document": "battery", "number": "1", "grade": "3"}
     answer = browser.post("/ui/judge", data=form, headers=origin)
     assert answer.status_code == 303 and answer.headers["location"] == "/?q=battery+life&c=manual#hit-1"
     assert feedback.grades(folder, "battery life") == {"battery": 3}
@@ -182,14 +182,14 @@ def test_a_judgement_without_script_is_kept_shown_and_taken_back(browser: httpx.
     assert "Taken back" in part and feedback.grades(folder, "battery life") == {}
 
 
-@pytest.mark.parametrize("change", [{"grade": "4"}, {"grade": ""}, {"q": " "}, {"id": ""}, {"q": "x" * 5000}])
+@pytest.mark.parametrize("change", [{"grade": "4"}, {"grade": ""}, {"q": " "}, {"document": ""}, {"q": "x" * 5000}])
 def test_a_judgement_that_is_none_is_refused(browser: httpx.Client, served: Door, change: dict[str, str]) -> None:
-    form = {"q": "battery", "c": "manual", "id": "battery", "number": "1", "grade": "3"} | change
+    form = {"q": "battery", "c": "manual", "document": "battery", "number": "1", "grade": "3"} | change
     assert browser.post("/ui/judge", data=form, headers={"Origin": served.base}).status_code == 422
 
 
 def test_another_sites_page_can_neither_judge_nor_sign_in(browser: httpx.Client, served: Door) -> None:
-    form = {"q": "battery", "c": "manual", "id": "battery", "grade": "3"}
+    form = {"q": "battery", "c": "manual", "document": "battery", "grade": "3"}
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         assert browser.post("/ui/judge", data=form, headers=headers).status_code == 403
         assert httpx.post(f"{served.base}/login", data={"key": served.keys["read"]}, headers=headers).status_code == 403

@@ -151,7 +151,7 @@ async def judge(request: Request) -> Response:
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
     parts, t = served(request), words(request)
     collection = parts.choose(caller(request), form.get("c") or None)
-    question, document, said = form.get("q", "").strip(), form.get("id", ""), form.get("grade", "")
+    question, document, said = form.get("q", "").strip(), form.get("document", ""), form.get("grade", "")
     if not 0 < len(question) <= feedback.LONGEST_QUESTION or not document or said not in ("0", "1", "2", "3", "undo"):
         raise Refused(422, "Expected a question, the id of a document, and a grade from 0 to 3 or undo.", "invalid_request")
     grade = None if said == "undo" else int(said)
