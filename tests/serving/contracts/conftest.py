@@ -1,4 +1,4 @@
-"""A real server on a free port, in a thread with a loop of its own, over a real model process; with and without keys."""
+"""`bicross serve` as a process of its own, with and without keys; and a server in a thread, for an engine that notes or refuses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from bicross.serving.queued import QueuedEngine
 from bicross.serving.served import Served
 from bicross.serving.supervisor import Supervisor
 from bicross.settings import ServeSettings
+from tests.serving.test_server import serving
 
 
 @contextmanager
-def running(collection: Path, settings: ServeSettings, engine: type[QueuedEngine] = QueuedEngine) -> Iterator[str]:
-    """The base URL of a server of the collection."""
-    started, url = threading.Event(), list[str]()
+def running(collection: Path, engine: type[QueuedEngine] = QueuedEngine) -> Iterator[str]:
+    """The base URL of a server of the collection, with such an engine."""
+    started, url, settings = threading.Event(), list[str](), ServeSettings()
     server: list[uvicorn.Server] = []
 
     async def serve() -> None:
@@ -32,13 +33,13 @@ def running(collection: Path, settings: ServeSettings, engine: type[QueuedEngine
         assert await supervisor.loaded(60)
         app = create_app(Served(engine(supervisor, settings), {"manual": collection}, settings))
         server.append(uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")))
-        serving = asyncio.create_task(server[0].serve())
+        task = asyncio.create_task(server[0].serve())
         while not server[0].started:
             await asyncio.sleep(0.01)
         port = server[0].servers[0].sockets[0].getsockname()[1]
         url.append(f"http://127.0.0.1:{port}")
         started.set()
-        await serving
+        await task
         await supervisor.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
@@ -51,19 +52,21 @@ def running(collection: Path, settings: ServeSettings, engine: type[QueuedEngine
 
 
 @pytest.fixture(scope="package")
-def live(made_collection: Path) -> Iterator[str]:
+def live(made_collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a server without keys."""
-    with running(made_collection, ServeSettings()) as url:
-        yield url
+    with serving(tmp_path_factory.mktemp("live"), made_collection) as server:
+        server.ready()
+        yield server.url
 
 
 @pytest.fixture(scope="package")
 def guarded(made_collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The base URL of a server with keys, and a key that may read."""
-    file = tmp_path_factory.mktemp("keys") / "keys.json"
-    secret, _ = keys.create(file, "read", "manual")
-    with running(made_collection, ServeSettings(keys=file)) as url:
-        yield url, secret
+    folder = tmp_path_factory.mktemp("guarded")
+    secret, _ = keys.create(folder / "keys.json", "read", "manual")
+    with serving(folder, made_collection, "--keys", str(folder / "keys.json")) as server:
+        server.ready()
+        yield server.url, secret
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from bicross.serving.contracts.shared import public_name, shorter
 from bicross.serving.engine import Embedded, Side
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.refusals import Overloaded, Refused
-from bicross.settings import ServeSettings
 from bicross.vectors import unit
 from tests.serving.contracts.conftest import running
 
@@ -60,7 +59,7 @@ def test_the_side_of_a_search_is_the_document_s_unless_input_type_says_query(mad
             sides.append(side)
             return await super().embed(collection, texts, side, deadline)
 
-    with running(made_collection, ServeSettings(), Noting) as url, openai.OpenAI(api_key="x", base_url=f"{url}/v1") as client:
+    with running(made_collection, Noting) as url, openai.OpenAI(api_key="x", base_url=f"{url}/v1") as client:
         client.embeddings.create(model="m", input="a")
         for name in ("query", "search_query", "search_document", "passage"):
             client.embeddings.create(model="m", input="a", extra_body={"input_type": name})
@@ -138,7 +137,7 @@ def test_a_full_server_is_a_rate_limit_error_with_the_time_to_wait(made_collecti
         async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded:
             raise Overloaded(3.0)
 
-    with running(made_collection, ServeSettings(), Full) as url:
+    with running(made_collection, Full) as url:
         with openai.OpenAI(api_key="x", base_url=f"{url}/v1", max_retries=0) as client, pytest.raises(openai.RateLimitError) as caught:
             client.embeddings.create(model="m", input="a")
         assert isinstance(caught.value.response, httpx2.Response)
