@@ -44,6 +44,15 @@ def test_what_is_no_operation_is_refused(work: Work) -> None:
             work.do(op, name, {})
 
 
+def test_errors_tell_the_collections_name_and_not_its_folder(work: Work, fresh_collection: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        work.search("manual", ["a"], {"min_probability": 0.5})
+    assert str(fresh_collection) in str(refused.value)
+    told = work.told("manual", refused.value)
+    assert str(fresh_collection) not in told and "search of manual gives none" in told
+    assert work.told("other", refused.value) == str(refused.value)
+
+
 @pytest.mark.parametrize("settings", [{}, {"k": 3, "depth": 2}, {"stage": "lexical"}, {"stage": "dense"}, {"depth": 0}, {"explain": True}])
 def test_a_search_is_what_an_opened_collection_finds(work: Work, fresh_collection: Path, settings: dict[str, Any]) -> None:
     questions = ["How do I reset it?", "电池能用多久？", "reset"]

@@ -63,6 +63,11 @@ class Work:
             raise InputError(f"There is no operation {op!r} of a collection {collection!r}.")
         return getattr(self, op)(collection, **args)
 
+    def told(self, collection: str, error: Exception) -> str:
+        """What an error says, with the collection's name where its folder stands: who asks need not know of the machine's folders."""
+        live = self._live.get(collection)
+        return str(error) if live is None else str(error).replace(str(live.path), collection)
+
     # --- models ----------------------------------------------------------------------------------------------------
 
     def search(

@@ -109,7 +109,7 @@ class Worker:
                 args["seconds_left"] -= waited
             answer: Frame = {"id": call.get("id"), "ok": work.do(call["op"], call["collection"], args)}
         except (BicrossError, Late) as error:
-            self._refuse(call.get("id"), type(error).__name__, str(error))
+            self._refuse(call.get("id"), type(error).__name__, work.told(call["collection"], error))
         except Exception as error:  # whatever it is, the next call must be answered
             log.exception("%s failed", call.get("op"))
             self._refuse(call.get("id"), "Internal", f"{type(error).__name__} in {call.get('op')}")
