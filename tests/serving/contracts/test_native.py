@@ -19,15 +19,17 @@ from bicross.data.click_log import read_clicks
 from bicross.data.questions import read_qrels, read_queries
 from bicross.serving.contracts import native_answers, native_bodies
 from bicross.serving.contracts import native_examples as examples
-from bicross.settings import SearchSettings, ServeSettings
-from tests.serving.contracts.conftest import running
+from bicross.settings import SearchSettings
+from tests.serving.test_server import serving
 
 
 @pytest.fixture(scope="module")
-def http(collection: Path) -> Iterator[httpx.Client]:
-    """A client of a server with a queue, whose collection this module may change."""
-    with running(collection, ServeSettings()) as url, httpx.Client(base_url=url, timeout=30) as client:
-        yield client
+def http(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of `bicross serve`, whose collection this module may change."""
+    with serving(tmp_path_factory.mktemp("native"), collection) as server:
+        server.ready()
+        with httpx.Client(base_url=server.url, timeout=30) as client:
+            yield client
 
 
 def ask(http: httpx.Client, **body: Any) -> dict[str, Any]:
@@ -152,11 +154,16 @@ def test_a_deadline_is_kept_or_its_passing_told(http: httpx.Client) -> None:
         ({"question": "a", "top_k": 3}, "top_k"),
         ({"question": "a", "filter": {"a": {"like": "b"}}}, "gt, gte, lt, lte"),
         ({"question": "a", "filter": {'a" OR 1=1': 1}}, "a key of the filter"),
-        ({"question": "a", "min_probability": 0.5}, "not calibrated"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_by_name(http: httpx.Client, body: dict[str, Any], said: str) -> None:
     refused(http.post("/v1/search", json=body), 422, said)
+
+
+@pytest.mark.parametrize(("body", "kind"), [({}, "both"), ({"depth": 0}, "fused"), ({"stage": "dense"}, "dense")])
+def test_a_probability_of_a_collection_that_was_not_calibrated_is_a_conflict(http: httpx.Client, body: dict[str, Any], kind: str) -> None:
+    response = http.post("/v1/search", json={"question": "a", "min_probability": 0.5, **body})
+    refused(response, 409, f"{kind} search of manual gives no probability")
 
 
 def test_another_collection_is_none(http: httpx.Client) -> None:

@@ -36,7 +36,7 @@ Named = Annotated[
 Json = dict[str, Any]
 
 
-@router.post("/v1/search", response_model=SearchFound, responses=examples.told(examples.SEARCH_ANSWERS, 504))
+@router.post("/v1/search", response_model=SearchFound, responses=examples.told(examples.SEARCH_ANSWERS, 409, 504))
 async def search(body: Annotated[SearchBody, Body(openapi_examples=examples.SEARCH)], parts: Parts, who: Who) -> Response:
     """Answer questions: recall by words and by meaning, then rerank the best candidates.
 
@@ -46,6 +46,8 @@ async def search(body: Annotated[SearchBody, Body(openapi_examples=examples.SEAR
     milliseconds by stage.
     """
     collection = parts.choose(who, body.collection)
+    if body.min_probability is not None:
+        await _check_calibrated(parts.engine, collection, body)
     deadline = None if body.deadline is None else time.monotonic() + body.deadline
     found = await parts.engine.search(collection, body.asked, body.settings, body.filter, deadline)
     if body.explain:
@@ -112,6 +114,16 @@ async def feedback(body: Annotated[FeedbackBody, Body(openapi_examples=examples.
             shown.append(kept.Shown(one.question, one.doc_id, one.position, one.clicked, moment))
     await run_in_threadpool(kept.add, parts.collections[parts.choose(who, body.collection)], judgements, shown)
     return answer({"judgements": len(judgements), "shown": len(shown)})
+
+
+async def _check_calibrated(engine: Engine, collection: str, body: SearchBody) -> None:
+    facts = await engine.describe(collection)
+    kind = "fused" if body.stage == "both" and (body.depth == 0 or facts["depth"] == 0) else body.stage
+    if kind not in facts["calibrated"]:
+        message = (
+            f"min_probability is asked for, and {kind} search of {collection} gives no probability; calibrate it with bicross calibrate."
+        )
+        raise Refused(409, message, "not_calibrated")
 
 
 async def _explain(engine: Engine, collection: str, found: Json, deadline: float | None) -> None:

@@ -147,8 +147,11 @@ Where = Annotated[
 ]
 Meta = Annotated[dict[str, JsonValue], Field(max_length=META_KEYS), AfterValidator(_meta)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Depth = Annotated[Whole, Field(ge=0, le=1000)]
+_EVEN = BeforeValidator(_whole)  # stands behind the bounds, which the description would else lose
+K = Annotated[int, Field(ge=1, le=100), _EVEN]
+Depth = Annotated[int, Field(ge=0, le=1000), _EVEN]
+Grade = Annotated[int, Field(ge=0, le=HIGHEST), _EVEN]
+Position = Annotated[int, Field(ge=1, le=LAST_POSITION), _EVEN]
 
 
 class SearchBody(Body):
@@ -165,7 +168,7 @@ class SearchBody(Body):
 
     question: Question = Field(default="")
     questions: list[Question] = Field(default=[], min_length=1, max_length=QUESTIONS)
-    k: Whole = Field(default=10, ge=1, le=100)
+    k: K = 10
     depth: Literal["auto"] | Depth = "auto"
     stage: StageName = "both"
     min_probability: float | None = Field(default=None, ge=0, le=1)
@@ -205,7 +208,7 @@ class DocumentBody(Body):
 class DocumentsBody(Body):
     """Documents to put: new ones, and others in the place of those with the same id."""
 
-    documents: list[DocumentBody] = Field(min_length=1, max_length=DOCUMENTS)
+    documents: list[DocumentBody] = Field(min_length=1, max_length=DOCUMENTS, json_schema_extra={"uniqueItems": True})
     collection: Name | None = None
 
     @model_validator(mode="after")
@@ -231,7 +234,7 @@ class JudgementBody(Body):
 
     question: Kept
     doc_id: DocId
-    grade: Annotated[Whole, Field(ge=0, le=HIGHEST)] | None
+    grade: Grade | None
 
 
 class ShownBody(Body):
@@ -239,7 +242,7 @@ class ShownBody(Body):
 
     question: Kept
     doc_id: DocId
-    position: Whole = Field(ge=1, le=LAST_POSITION)
+    position: Position
     clicked: bool
     time: Moment | None = None
 

@@ -20,6 +20,7 @@ WHY = {
     404: "There is no such collection or document, for this key.",
     405: "The path has no such method.",
     408: "The body came too slowly.",
+    409: "A probability is asked for, and the collection was not calibrated.",
     413: "The body is too long.",
     415: "The body is compressed or of another type.",
     422: "Something in the request is not what it should be; the message names it and what was expected.",
