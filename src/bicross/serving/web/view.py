@@ -14,6 +14,7 @@ from bicross.serving.web.words import Words, lang
 CLIPPED = {"en": 64, "zh": 30}  # characters of a passage that stand for a missing title
 STAGES = (*COLUMNS, "late", "rerank")
 BARS = ("queue", "encode", "recall", "rerank")
+SHORTEST = 0.0005  # seconds that round to a millisecond; what took less is left out
 
 
 class StageRow(NamedTuple):
@@ -148,7 +149,7 @@ def clipped(text: str) -> str:
 
 def _timings(seconds: Mapping[str, float]) -> tuple[tuple[Timing, ...], float]:
     known = {name: value for name, value in seconds.items() if name != "total"}
-    parts = {name: known[name] for name in BARS if name in known}
+    parts = {name: known[name] for name in BARS if known.get(name, 0.0) >= SHORTEST}
     if rest := sum(value for name, value in known.items() if name not in BARS):
         parts["other"] = rest
     total, begun, made = sum(parts.values()), 0.0, []
