@@ -15,7 +15,7 @@ from bicross.serving.access import TABLE, Access
 from tests.serving.doors import MINE, THEIRS, Door, door, head, hear, tell
 
 POSTS = [access for access in TABLE if access.method == "POST"]
-KIB = 1024
+LONGEST = {access.path: access.longest for access in POSTS}
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +45,18 @@ def test_a_body_that_says_to_be_too_long_is_refused_unread(served: Door) -> None
 
 def test_a_body_that_says_not_how_long_it_is_is_counted(served: Door) -> None:
     chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
-    request = post(served, "/v1/search", b"", Transfer_Encoding="chunked", **{"Content-Length": ""})
-    assert tell(served.port, request, chunk * 17).status == 413
+    request = post(served, "/login", b"", Transfer_Encoding="chunked", **{"Content-Length": ""})
+    assert tell(served.port, request, chunk * (1 + LONGEST["/login"] // 0x4000)).status == 413
 
 
-def test_a_refused_client_that_sends_on_can_read_the_refusal(served: Door) -> None:
-    body = b" " * (8 * KIB * KIB)
-    reply = tell(served.port, post(served, "/v1/search", body))
-    assert reply.status == 413
-    reply = tell(served.port, head("POST", "/v1/search", Content_Length=str(len(body))), body)
-    assert reply.status == 401
+@pytest.mark.parametrize("key", ["admin", None])
+def test_a_refused_client_that_sends_on_is_heard_out_and_can_read_the_refusal(served: Door, key: str | None) -> None:
+    body = b" " * (8 * 1024 * 1024)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as line:
+        line.sendall(head("POST", "/ui/judge", Content_Length=str(len(body)), **({"X_API_Key": served.keys[key]} if key else {})))
+        assert hear(line).status == (413 if key else 401)
+        line.sendall(body)  # a connection that was closed would be reset
+        assert line.recv(1) == b""
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "9" * 40, "5, 6", "٣"])

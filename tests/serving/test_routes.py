@@ -69,6 +69,17 @@ def test_no_two_routes_take_the_same_request() -> None:
         assert find(access.method, access.path)[1].count(access.method) == 1
 
 
+def test_what_changes_something_needs_write_and_what_tells_of_all_tenants_admin() -> None:
+    assert {named(access) for access in TABLE if access.scope == "admin"} == {"GET /metrics"}
+    assert {named(access) for access in TABLE if access.scope == "write"} == {
+        "POST /v1/documents",
+        "POST /v1/documents/delete",
+        "DELETE /v1/documents/{id:path}",
+        "POST /v1/feedback",
+        "POST /ui/judge",
+    }
+
+
 def test_open_routes_tell_nothing_of_collections() -> None:
     assert {access.path for access in TABLE if access.scope == "open" and access.family != "page"} == {
         "/livez",
