@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-REFUSED, PAUSE = (429, 503), 0.5  # statuses, and seconds
+REFUSED, PAUSE = (429, 503), 1.0  # statuses, and seconds
 NONE, HALF = 0, -1
 """Instead of a status: the connection ended before an answer, or in the middle of one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import selectors
 from collections.abc import Awaitable, Callable, Sequence
@@ -125,15 +126,17 @@ def test_what_waits_of_one_group_goes_together_sorted_by_length_and_other_groups
     play(scene)
 
 
-def test_the_rate_is_learned_and_batches_take_about_as_long_as_they_should() -> None:
+def test_what_batches_cost_is_learned_and_they_take_about_as_long_as_they_should() -> None:
     async def scene() -> None:
-        worker = Worker(rate=20_000.0)
+        worker = Worker(rate=20_000.0, overhead=0.02)
         batcher = Batcher(worker, Limits(1000.0))
-        assert batcher.rate("score").value == float("inf")
-        await batcher.ask(A, units("x", *[100] * 2000))
-        assert batcher.rate("score").value == pytest.approx(20_000, rel=0.01)
-        ends = [start for start, _, _ in worker.batches]
-        assert ends[-1] - ends[-2] == pytest.approx(BATCH, rel=0.05)
+        assert batcher.rate("score").seconds(10**6) == 0
+        await batcher.ask(A, units("x", *[100] * 4000))
+        assert batcher.rate("score").token == pytest.approx(1 / 20_000, rel=0.1)
+        assert batcher.rate("score").fixed == pytest.approx(0.02, abs=0.01)
+        starts = [start for start, _, _ in worker.batches[-12:]]
+        took = sorted(after - before for before, after in itertools.pairwise(starts))
+        assert took[len(took) // 2] == pytest.approx(BATCH, rel=0.1)
 
     play(scene)
 
@@ -142,8 +145,28 @@ def test_many_small_batches_that_cost_as_much_as_full_ones_do_not_make_the_queue
     async def scene() -> None:
         batcher = await warm(Worker(overhead=0.05), max_wait=2.0)
         for number in range(100):
-            await batcher.ask(A, units(f"x{number}-", 10))
-        assert batcher.rate("score").value > RATE / 2
+            await batcher.ask(A, units(f"x{number}-", 10 + number % 5))
+        assert batcher.rate("score").seconds(RATE) < 2.0
+
+    play(scene)
+
+
+def test_where_each_batch_costs_much_whatever_it_holds_batches_grow() -> None:
+    """A unit alone takes as long as a batch should; without larger ones the worker would compute one after the other."""
+
+    async def scene() -> None:
+        worker = Worker(overhead=0.18)
+        batcher = Batcher(worker, Limits(1000.0))
+        for number in range(10):
+            await batcher.ask(A, units(f"warm{number}-", 20))
+
+        async def client(name: str) -> None:
+            for number in range(40):
+                await batcher.ask(A, units(f"{name}-{number}-", 18 + number % 5))
+
+        await asyncio.gather(*(client(f"c{number}") for number in range(32)))
+        sizes = sorted(len(names) for _, _, names in worker.batches[-40:])
+        assert sizes[len(sizes) // 2] >= 12
 
     play(scene)
 

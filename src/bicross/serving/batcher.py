@@ -12,9 +12,10 @@ from typing import Any
 
 from bicross.errors import InputError
 from bicross.serving.refusals import Late, Overloaded, Unavailable
-from bicross.serving.units import BATCH, Done, Group, Limits, Rate, Request, Unit
+from bicross.serving.units import Done, Group, Limits, Rate, Request, Unit
 
 AHEAD = 0.02  # seconds before the worker is free that it is given the next batch, so that it never idles
+EXPLORE = 5  # of so many full batches one is twice as full
 WEIGHT = 2.0  # seconds of age that a second of work costs: with it, those that were begun get half of the worker while others wait
 
 
@@ -28,8 +29,8 @@ class Batcher:
 
     The next batch is led by the request whose virtual start is earliest: from when its age counts, which is its arrival, and WEIGHT times
     the work that it would be given now. So short requests pass long ones, and age passes both: what waits is passed only by what comes
-    within WEIGHT * BATCH seconds. What a request is given while others wait to be begun moves its age, so that all that are begun and not
-    finished get half of the worker together; what it is given otherwise leaves it as old as one that comes now.
+    within WEIGHT times a batch's seconds. What a request is given while others wait to be begun moves its age, so that all that are begun
+    and not finished get half of the worker together; what it is given otherwise leaves it as old as one that comes now.
     """
 
     def __init__(self, run: Run, limits: Limits) -> None:
@@ -40,7 +41,7 @@ class Batcher:
         self._free_at = 0.0  # when the worker should have computed all that it has
         self._last_end = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._tokens = self._size = 0
+        self._tokens = self._size = self._full = 0
         self._closed, self._idle = False, asyncio.Event()
         self._idle.set()
 
@@ -132,11 +133,12 @@ class Batcher:
             raise Overloaded(float(max(1, math.ceil(wait))))
 
     def _seconds(self, kind: Hashable, tokens: float) -> float:
-        return tokens / self.rate(kind).value
+        return self.rate(kind).seconds(tokens)
 
     def _chunk(self, kind: Hashable, tokens: int) -> float:
         """Seconds of what a request is given in one batch."""
-        return min(self._seconds(kind, tokens), BATCH)
+        rate = self.rate(kind)
+        return min(rate.seconds(tokens), rate.batch)
 
     def _start(self, request: Request) -> float:
         return request.since + WEIGHT * self._chunk(request.group.kind, request.tokens)
@@ -161,7 +163,7 @@ class Batcher:
                 self._begin(self._next(), loop)
 
     def _begin(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
-        seconds = self._seconds(batch[0][0].group.kind, _tokens(batch))
+        seconds = self.rate(batch[0][0].group.kind).alone(_tokens(batch))
         self._free_at = max(loop.time(), self._free_at if self._running else 0.0) + seconds
         task = loop.create_task(self._compute(batch))
         self._running[task] = seconds
@@ -171,7 +173,7 @@ class Batcher:
         now = asyncio.get_running_loop().time()
         ordered = sorted(self._queue, key=self._start)
         group, price = ordered[0].group, self._price()
-        room, batch = self.rate(group.kind).budget, _Batch()
+        room, batch = self._room(group), _Batch()
         for request in (request for request in ordered if request.group == group):
             before = request.tokens
             while request.waiting and (not batch or request.units[request.waiting[-1]].tokens <= room):
@@ -190,6 +192,14 @@ class Batcher:
             else:
                 request.since = max(request.since, now)
         return sorted(batch, key=lambda one: one[0].units[one[1]].tokens)
+
+    def _room(self, group: Group) -> float:
+        """Tokens of the next batch. Where more waits, each EXPLORE-th is twice as full: what larger ones take is only known by trying."""
+        budget = self.rate(group.kind).budget
+        if sum(request.tokens for request in self._queue if request.group == group) <= budget:
+            return budget
+        self._full += 1
+        return budget if self._full % EXPLORE else 2 * budget
 
     async def _compute(self, batch: _Batch) -> None:
         loop = asyncio.get_running_loop()

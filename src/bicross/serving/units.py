@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 BATCH = 0.2  # seconds that a batch should take: long enough to fill the processor, short enough to wait for
+LONGEST = 0.6  # seconds of a batch where each costs much whatever it holds
+WORTH = 3.0  # a batch takes so many times as long as what it costs whatever it holds
 FIRST_BATCH = 2000  # tokens of a batch, until a rate is measured
-SMOOTHING = 0.2  # the share that a new measurement has in the rate
+SMOOTHING = 0.1  # the share that a new measurement has in what is known
+VARIED = 0.01  # variance of batches' tokens, by the square of their mean, from which on it tells one cost from the other
+UNFORESEEN = 4.0  # a batch that took so many times what was expected counts as that: it may have met something else
 
 
 class Group(NamedTuple):
@@ -45,28 +48,51 @@ class Limits:
 
 
 class Rate:
-    """Tokens a second of one kind of work, learned from its batches.
-
-    A batch that ended early because little was there says only that the rate is no lower: what batches cost whatever they hold weighs
-    more in it. So it raises the rate, and never lowers it. Until one is measured the rate is infinite: nothing is refused for it.
+    """What batches of one kind of work take: some seconds whatever they hold, and some for each token, by a line through the batches
+    so far, of which older ones count less. Until one is measured it is nothing: no work is refused for it.
     """
 
     def __init__(self) -> None:
-        self.value, self._measured = math.inf, 0
+        self._weight = self._tokens = self._seconds = self._tokens_squared = self._products = 0.0
+        self.fixed = self.token = 0.0
+
+    @property
+    def batch(self) -> float:
+        """Seconds that a full batch should take."""
+        return min(LONGEST, max(BATCH, WORTH * self.fixed))
 
     @property
     def budget(self) -> float:
-        """Tokens of a batch."""
-        return self.value * BATCH if self._measured else FIRST_BATCH
+        """Tokens of a full batch."""
+        return max(0.0, self.batch - self.fixed) / self.token if self.token else FIRST_BATCH
+
+    def seconds(self, tokens: float) -> float:
+        """What so many tokens take in full batches, of which they may be a part."""
+        return tokens * self.batch / self.budget if self.token else 0.0
+
+    def alone(self, tokens: float) -> float:
+        """What a batch of so many tokens takes."""
+        return self.fixed + tokens * self.token
 
     def learn(self, tokens: int, seconds: float) -> None:
         """From one batch."""
-        rate = tokens / max(seconds, 1e-4)
-        if self._measured and rate < self.value and seconds < BATCH and tokens < self.budget / 2:
-            return
-        self._measured += 1
-        share = max(SMOOTHING, 1 / self._measured)
-        self.value = rate if share == 1 else self.value + share * (rate - self.value)
+        if self.token:
+            seconds = min(seconds, UNFORESEEN * self.alone(tokens))
+        kept = 1 - SMOOTHING
+        self._weight = kept * self._weight + 1
+        self._tokens = kept * self._tokens + tokens
+        self._seconds = kept * self._seconds + seconds
+        self._tokens_squared = kept * self._tokens_squared + tokens * tokens
+        self._products = kept * self._products + tokens * seconds
+        mean_tokens, mean_seconds = max(1.0, self._tokens) / self._weight, max(1e-6, self._seconds / self._weight)
+        variance = self._tokens_squared / self._weight - mean_tokens**2
+        steepest = mean_seconds / mean_tokens
+        if variance > VARIED * mean_tokens**2:
+            slope = (self._products / self._weight - mean_tokens * mean_seconds) / variance
+            self.token = min(steepest, max(slope, steepest / 20))
+        else:
+            self.token = steepest if not self.token else min(steepest, self.token)
+        self.fixed = mean_seconds - self.token * mean_tokens
 
 
 class Request:
