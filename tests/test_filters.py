@@ -92,5 +92,13 @@ def test_size_and_depth_are_bounded() -> None:
         read(endless)
 
 
+def test_the_largest_numbers_are_read_and_none_beyond() -> None:
+    for number in (2**63 - 1, -(2**63) + 1, 2.0**63, -(2.0**63)):
+        assert read({"a": number}) == OneOf("a", (number,))
+    for beyond in (-(2**63), 2.0**64):
+        with pytest.raises(InputError, match="a number between"):
+            read({"a": beyond})
+
+
 def test_a_filter_of_the_largest_size_is_read() -> None:
     assert read(json.loads(json.dumps({"any": [{"a": {"in": list(range(4))}} for _ in range(64)]})))

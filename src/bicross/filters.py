@@ -162,7 +162,7 @@ def _scalar(value: object, place: str) -> Scalar:
         _refuse(place, value, 'a value; write {"exists": false} for what is null or not there')
     if not isinstance(value, bool | int | float):
         _refuse(place, value, "a text, a number, true or false")
-    if not abs(value) <= LARGEST:  # nor is NaN
+    if not abs(value) <= (LARGEST if isinstance(value, int) else float(LARGEST)):  # nor is NaN
         _refuse(place, value, f"a number between -{LARGEST} and {LARGEST}")
     return value
 
