@@ -127,7 +127,9 @@ def _filter_schema(depth: int) -> dict[str, Any]:
 
 Name = Annotated[str, Field(min_length=1, max_length=255, description="A collection; by default the first that the caller may see.")]
 Question = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S")]
-Words = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"}), AfterValidator(_words)]
+Words = Annotated[
+    str, Field(min_length=1, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"}), AfterValidator(_words)
+]
 """A text that is stored: not blank, and without NUL, which no reader of files takes."""
 Kept = Annotated[Words, Field(max_length=LONGEST_QUESTION)]
 DocId = Annotated[
