@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +16,10 @@ from bicross.errors import InputError
 from bicross.models.hashed import HashedEncoder
 from bicross.records import Document
 from bicross.serving import queued
-from bicross.serving.queued import QueuedEngine, tokens_of
+from bicross.serving.queued import LONGEST, QueuedEngine, tokens_of
 from bicross.serving.refusals import Late, Overloaded, Unavailable
 from bicross.serving.supervisor import Supervisor
+from bicross.serving.units import Done, Group, Unit
 from bicross.settings import SearchSettings, ServeSettings
 from tests.serving.conftest import DOCUMENTS, DirectEngine
 
@@ -117,6 +121,60 @@ async def test_a_write_goes_on_when_its_caller_is_gone_and_closing_waits_for_it(
     assert [one["id"] for one in await DirectEngine(own._supervisor).documents("manual", ["kept"])] == ["kept"]
 
 
+async def test_writes_that_cannot_be_done_before_the_end_are_told_so(own: QueuedEngine) -> None:
+    assert own._supervisor.pid is not None
+    os.kill(own._supervisor.pid, signal.SIGSTOP)
+    writing = [asyncio.create_task(own.put("manual", [Document(f"d{number}", "Text.")])) for number in range(3)]
+    await asyncio.sleep(0.05)
+    await own.close(0.1)
+    for told in await asyncio.wait_for(asyncio.gather(*writing, return_exceptions=True), 20):
+        assert isinstance(told, Unavailable) and "send it again" in told.message
+    os.kill(own._supervisor.pid, signal.SIGCONT)
+
+
+async def test_what_a_write_holds_in_meta_counts(own: QueuedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queued, "WRITTEN", 1000)
+    engine = QueuedEngine(own._supervisor, ServeSettings())
+    documents = [Document(f"d{number}", "Text.", meta={"long": "x" * 900}) for number in range(2)]
+    done = await asyncio.gather(*(engine.put("manual", [document]) for document in documents), return_exceptions=True)
+    assert [isinstance(one, Overloaded) for one in done] == [False, True]
+
+
+async def charged(engine: QueuedEngine, asking: Coroutine[Any, Any, Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The tokens for which a request queues."""
+    counted = list[int]()
+    ask = engine._batcher.ask
+
+    async def noting(group: Group, units: Sequence[Unit], deadline: float | None = None) -> Done:
+        counted.append(sum(unit.tokens for unit in units))
+        return await ask(group, units, deadline)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._batcher, "ask", noting)
+        await asking
+    return sum(counted)
+
+
+async def test_spans_are_charged_for_as_often_as_the_text_is_read(queued_engine: QueuedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"This is sentence number {number} of the text. " for number in range(450))
+    read = min(LONGEST, tokens_of("reset", text))
+    tokens = await charged(queued_engine, queued_engine.spans("manual", "reset", [text]), monkeypatch)
+    assert 25 * read <= tokens <= 1.2 * 25 * read
+    assert await charged(queued_engine, queued_engine.spans("manual", "reset", ["short"]), monkeypatch) == tokens_of("reset", "short")
+
+
+async def test_a_deep_search_is_charged_for_what_there_is_to_rerank(queued_engine: QueuedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep, deeper = SearchSettings(depth=500), SearchSettings(depth=1000)
+    first = await charged(queued_engine, queued_engine.search("manual", ["reset"], deep), monkeypatch)
+    assert first > 500 * 100
+    for settings in (deep, deeper):
+        assert await charged(queued_engine, queued_engine.search("manual", ["reset"], settings), monkeypatch) < first / 25
+    narrow = queued_engine.search("manual", ["reset"], deep, {"lang": "none"})
+    assert await charged(queued_engine, narrow, monkeypatch) == await charged(
+        queued_engine, queued_engine.search("manual", ["reset"], deep), monkeypatch
+    ), "a filter's few say nothing of all"
+
+
 async def test_a_closed_engine_is_not_ready_and_takes_nothing(own: QueuedEngine) -> None:
     assert own.ready
     waiting = asyncio.create_task(own.search("manual", ["reset"], SearchSettings()))
@@ -142,3 +200,4 @@ def test_tokens_are_estimated_in_both_languages() -> None:
     assert tokens_of("How do I reset the device?") == 8
     assert tokens_of("如何重置设备？") == 9
     assert tokens_of("x" * 1_000_000) == 512 + 2500
+    assert tokens_of("x" * 1_000_000, "x" * 1_000_000) == 512 + 5000, "together they are read once, and both are cut"

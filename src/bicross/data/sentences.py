@@ -30,6 +30,8 @@ class Span(NamedTuple):
     opens: Break
 
 
+PIECES = 24
+"""Into so many stretches at most a text is cut."""
 _CLOSERS = r"""["'”’」』》〉）)】\]］｝}〕]"""
 _HEADING = r"^[ \t]{0,3}\#{1,6}[ \t][^\n]*"
 _ITEM = r"(?:[-*+•][ \t]|\d{1,3}[.)][ \t])"
@@ -91,7 +93,7 @@ def cut(text: str, span: Span, at: Break) -> list[Span]:
     return pieces
 
 
-def pieces(text: str, most: int = 24) -> list[Span]:
+def pieces(text: str, most: int = PIECES) -> list[Span]:
     """At most `most` stretches of a text that say something by themselves: its sentences, cut at the ends of lines, or where these are
     fewer than three its clauses. Where there are more, the shortest neighbours are joined.
     """

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from bicross.data.sentences import PIECES
 from bicross.errors import InputError
 from bicross.records import Document
 from bicross.serving import metrics, tracing
@@ -29,56 +30,71 @@ CUT = 400  # characters that cost as much to cut into tokens as one token to com
 FIRST_WIDE = "\u2e80"  # the first character that is written as Chinese, Japanese and Korean are
 READ, PASSAGE = 10, 120  # candidates that a search reranks and tokens of one, until answers tell
 RECALL = 100  # tokens that a search counts before anything is reranked
-SPAN = 40  # characters of a text for each time that its spans make the models read it again
+SPAN = 40  # characters of a text for each time that its spans make the models read it again, up to `PIECES`
 SMOOTHING = 0.1  # the share that a new answer has in what is known of answers
-WRITES, WRITTEN = 32, 64 * 1024 * 1024  # writes that wait, and their bytes
+WRITES, WRITTEN = 32, 64 * 1024 * 1024  # writes that wait, and their characters
 READS = 256  # reads that wait
 FRESH = 1.0  # seconds that a description is told again
+UNWRITTEN = "The server is ending. It may or may not have written this; send it again."
 LATEST_WRITES = 8  # of which the mean tells how long one takes
 
 
-def tokens_of(text: str) -> int:
-    """About how many tokens a model reads of a text: a character of Chinese, Japanese or Korean is one, four others are one. What is cut
-    costs something too, for it is cut into tokens before."""
-    wide = 0 if text.isascii() else sum(character >= FIRST_WIDE for character in text[: 4 * LONGEST])
-    return min(LONGEST, 2 + wide + (len(text) - wide) // 4) + len(text) // CUT
+def tokens_of(*texts: str) -> int:
+    """About how many tokens a model reads of texts that it reads as one: a character of Chinese, Japanese or Korean is one, four others
+    are one. What is cut costs something too, for it is cut into tokens before."""
+    read = 0
+    for text in texts:
+        wide = 0 if text.isascii() else sum(character >= FIRST_WIDE for character in text[: 4 * LONGEST])
+        read += 2 + wide + (len(text) - wide) // 4
+    return min(LONGEST, read) + sum(map(len, texts)) // CUT
 
 
 class _Room:
-    """Calls that may wait at the same time, and their bytes. Raises Overloaded where there is none."""
+    """Calls that may wait at the same time, and their characters. Raises Overloaded where there is none."""
 
     def __init__(self, count: int, size: int = 0) -> None:
         self._count, self._size = count, size
-        self._waiting: dict[object, int] = {}
+        self._waiting: dict[asyncio.Task[Any], tuple[int, asyncio.Future[Any]]] = {}
         self._seconds = [0.1]
         self._empty = asyncio.Event()
         self._empty.set()
 
     async def take(self, call: Coroutine[Any, Any, T], size: int = 0) -> T:
         """What the call gives, if there is room for it now. A call that was begun goes on if nobody waits for it any more."""
-        if self._waiting and (len(self._waiting) >= self._count or sum(self._waiting.values()) + size > self._size > 0):
+        held = sum(size for size, _ in self._waiting.values())
+        if self._waiting and (len(self._waiting) >= self._count or held + size > self._size > 0):
             call.close()
             mean = sum(self._seconds) / len(self._seconds)
             raise Overloaded(float(max(1, math.ceil(mean * len(self._waiting)))))
-        token, start = object(), time.monotonic()
-        self._waiting[token] = size
+        loop, start = asyncio.get_running_loop(), time.monotonic()
+        task, answer = loop.create_task(call), loop.create_future()
+        self._waiting[task] = size, answer
         self._empty.clear()
-        task = asyncio.ensure_future(call)
 
-        def done(ended: asyncio.Future[T]) -> None:
-            del self._waiting[token]
+        def done(ended: asyncio.Task[T]) -> None:
+            del self._waiting[ended]
             self._seconds = [*self._seconds[1 - LATEST_WRITES :], time.monotonic() - start]
             if not self._waiting:
                 self._empty.set()
-            if not ended.cancelled():
-                ended.exception()  # seen, even where nobody waits any more
+            error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+            if answer.done():  # nobody waits any more
+                return
+            if error is None:
+                answer.set_result(ended.result())
+            else:
+                answer.set_exception(error)
 
         task.add_done_callback(done)
-        return await asyncio.shield(task)
+        found: T = await answer
+        return found
 
-    async def empty(self) -> None:
-        """Wait until nothing waits."""
-        await self._empty.wait()
+    async def close(self, seconds: float, told: str) -> None:
+        """Wait until nothing waits; who waits longer than so many seconds is told that the server ends."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), seconds)
+        for _, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(told))
 
 
 class _Costs:
@@ -86,20 +102,28 @@ class _Costs:
 
     def __init__(self) -> None:
         self._read, self._passage = float(READ), float(PASSAGE)
+        self._most = math.inf  # candidates that there are
 
     def tokens(self, question: str, settings: SearchSettings) -> int:
         """About how many tokens the models read for a question."""
         own = tokens_of(question)
-        depth = 0 if settings.stage != "both" else self._read if settings.depth == "auto" else settings.depth
+        depth = 0 if settings.stage != "both" else self._read if settings.depth == "auto" else min(settings.depth, self._most)
         return int(RECALL + own + depth * (own + self._passage))
 
-    def learn(self, answer: Mapping[str, Any], settings: SearchSettings) -> None:
-        """From one answer: how long passages are, and, where the collection decided, how many were reranked."""
+    def learn(self, answer: Mapping[str, Any], settings: SearchSettings, filtered: bool) -> None:
+        """From one answer: how long passages are, how many were reranked where the collection decided, and whether there were as many as
+        were asked for."""
         texts = [hit["passage"]["text"] for hit in answer["hits"] if hit["passage"]]
         if texts:
             self._passage += SMOOTHING * (sum(map(tokens_of, texts)) / len(texts) - self._passage)
-        if settings.stage == "both" and settings.depth == "auto" and not answer["degraded"]:
+        if settings.stage != "both" or answer["degraded"]:
+            return
+        if settings.depth == "auto":
             self._read += SMOOTHING * (answer["reranked"] - self._read)
+        elif answer["reranked"] < settings.depth and not filtered:
+            self._most = answer["reranked"]
+        elif answer["reranked"] > self._most:
+            self._most = math.inf
 
 
 class QueuedEngine:
@@ -133,7 +157,7 @@ class QueuedEngine:
         stage = settings.stage if settings.stage != "both" or settings.depth else "fused"
         answers, queued = await self._ask("search", collection, args, units, deadline, stage)
         for answer in answers:
-            costs.learn(answer, settings)
+            costs.learn(answer, settings, where is not None)
             answer["seconds"] = {"queue": queued, **answer["seconds"]}
             metrics.stages(answer["seconds"])
             tracing.retrieved(collection, settings.k, answer["seconds"])
@@ -150,7 +174,7 @@ class QueuedEngine:
 
     async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored:
         """See `Engine.score`."""
-        units = [Unit((pair, deadline), min(LONGEST, sum(map(tokens_of, pair))), sum(map(len, pair))) for pair in pairs]
+        units = [Unit((pair, deadline), tokens_of(*pair), sum(map(len, pair))) for pair in pairs]
         rows, _ = await self._ask("score", collection, {}, units, deadline)
         return Scored(tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows))
 
@@ -158,14 +182,13 @@ class QueuedEngine:
         self, collection: str, question: str, texts: Sequence[str], deadline: float | None = None
     ) -> list[list[dict[str, Any]]]:
         """See `Engine.spans`."""
-        own = tokens_of(question)
-        units = [Unit((text, deadline), (own + tokens_of(text)) * (1 + len(text) // SPAN), len(text)) for text in texts]
+        units = [Unit((text, deadline), tokens_of(question, text) * (1 + min(PIECES, len(text) // SPAN)), len(text)) for text in texts]
         return (await self._ask("spans", collection, {"question": question}, units, deadline))[0]
 
     async def put(self, collection: str, documents: Sequence[Document]) -> dict[str, Any]:
         """See `Engine.put`. It goes on if the caller is cancelled."""
         rows = [{"id": one.id, "title": one.title, "text": one.text, "meta": dict(one.meta)} for one in documents]
-        size = sum(len(one.title) + len(one.text) for one in documents)
+        size = sum(len(one["title"]) + len(one["text"]) + len(json.dumps(one["meta"], ensure_ascii=False)) for one in rows)
         found: dict[str, Any] = await self._write("put", collection, {"documents": rows}, size)
         return found
 
@@ -191,10 +214,10 @@ class QueuedEngine:
         return dict(found)
 
     async def close(self, seconds: float) -> None:
-        """Take no more work and finish what is here, in at most so many seconds. Reads are answered to the last."""
+        """Take no more work and finish what is here, in at most so many seconds; what is not done then is told that the server ends. Reads
+        are answered to the last."""
         self._closed = True
-        with suppress(TimeoutError):
-            await asyncio.gather(self._batcher.close(seconds), asyncio.wait_for(self._writes.empty(), seconds))
+        await asyncio.gather(self._batcher.close(seconds), self._writes.close(seconds, UNWRITTEN))
 
     # --- inside ---
 
