@@ -12,6 +12,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from bicross.errors import InputError
+from bicross.models import progress
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Token ids, mask and token types of one batch, each (rows, tokens)."""
@@ -75,4 +76,5 @@ class Network:
     @staticmethod
     def _collect(request: ov.InferRequest, output: int) -> Output:
         request.wait()
+        progress.made()
         return np.array(request.get_output_tensor(output).data, dtype=np.float32)  # a copy: the request is used again

@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TypeVar
@@ -14,6 +14,7 @@ from typing import TypeVar
 from bicross.collection.shelf import Shelf
 from bicross.collection.store import Facts, Writer
 from bicross.errors import BicrossError, SpaceMismatch
+from bicross.models import progress
 from bicross.models.registry import TokenEncoder
 from bicross.opened import OpenCollection
 from bicross.records import Space
@@ -23,6 +24,7 @@ from bicross.upsert import encoder_of
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 AGAIN = 30.0  # seconds after which what could not be loaded is tried again
+SIGN = 1.0  # seconds after which who waits for models to load says that he does not hang
 Answering = tuple[Facts, Space | None]
 
 
@@ -121,6 +123,8 @@ class Live:
         """Answer from what was loaded, when it is. The old one goes on where it failed and the old one still can."""
         assert self._coming is not None
         coming, self._coming = self._coming, None
+        while not wait((coming,), SIGN).done:  # compiling alone may take minutes
+            progress.made()
         try:
             fresh, loaded = coming.result()
         except BicrossError as error:
