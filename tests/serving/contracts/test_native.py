@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,10 @@ from bicross.data.click_log import read_clicks
 from bicross.data.questions import read_qrels, read_queries
 from bicross.serving.contracts import native_answers, native_bodies
 from bicross.serving.contracts import native_examples as examples
+from bicross.serving.queued import QueuedEngine
+from bicross.serving.refusals import Late, Overloaded, Refused, Unavailable
 from bicross.settings import SearchSettings
+from tests.serving.contracts.conftest import running
 from tests.serving.test_server import serving
 
 
@@ -109,6 +112,19 @@ def test_an_explanation_adds_up_and_names_the_sentence_that_mattered(http: httpx
     assert hit["passage"]["text"][best["start"] : best["end"]] == "按住电源键十秒即可恢复出厂设置。"
     assert "explain" in answer["seconds"]
     http.delete(f"/v1/documents/{quote('长文')}")
+
+
+@pytest.mark.parametrize("why", [Late(), Overloaded(3.0), Unavailable("The model process ended.")], ids=lambda one: one.kind)
+def test_what_was_found_is_not_lost_where_there_is_no_time_to_explain_it(made_collection: Path, why: Refused) -> None:
+    class Unexplained(QueuedEngine):
+        async def spans(
+            self, collection: str, question: str, texts: Sequence[str], deadline: float | None = None
+        ) -> list[list[dict[str, Any]]]:
+            raise why
+
+    with running(made_collection, Unexplained) as url, httpx.Client(base_url=url, timeout=30) as client:
+        (answer,) = ask(client, question="reset", explain=True, deadline=20)["queries"]
+    assert answer["degraded"] and answer["hits"][0]["relevant_spans"] is None
 
 
 @pytest.mark.parametrize("stage", ["fused", "dense", "lexical"])

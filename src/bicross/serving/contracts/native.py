@@ -26,7 +26,7 @@ from bicross.serving.contracts.native_answers import (
 from bicross.serving.contracts.native_bodies import SPANNED, DocumentsBody, FeedbackBody, IdsBody, JudgementBody, SearchBody
 from bicross.serving.contracts.shared import Parts, Who, answer
 from bicross.serving.engine import Engine
-from bicross.serving.refusals import Late, Refused
+from bicross.serving.refusals import Late, Overloaded, Refused, Unavailable
 
 router = APIRouter(tags=["Bicross"])
 DocumentId = Annotated[str, Path(max_length=ID_LIMIT, description="An id; slashes may stand in it as they are or percent-encoded.")]
@@ -127,7 +127,7 @@ async def _check_calibrated(engine: Engine, collection: str, body: SearchBody) -
 
 
 async def _explain(engine: Engine, collection: str, found: Json, deadline: float | None) -> None:
-    """Give each hit of a question's answer `relevant_spans`. Where the deadline does not allow it the answer says that it is degraded."""
+    """Give each hit of a question's answer `relevant_spans`. Where time or load do not allow it the answer says that it is degraded."""
     read = [hit for hit in found["hits"][:SPANNED] if hit["passage"] and "rerank" in hit["stages"]]
     texts = [reading(hit["title"], hit["passage"]["text"]) for hit in read]
     for hit in found["hits"]:
@@ -137,7 +137,7 @@ async def _explain(engine: Engine, collection: str, found: Json, deadline: float
     start = time.monotonic()
     try:
         spans = await engine.spans(collection, found["text"], texts, deadline)
-    except Late:
+    except (Late, Overloaded, Unavailable):  # what was found is not lost for it
         found["degraded"] = True
         return
     found["seconds"] = {**found["seconds"], "explain": time.monotonic() - start}
