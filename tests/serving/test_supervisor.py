@@ -156,6 +156,35 @@ async def test_a_process_that_hangs_is_killed_and_comes_back(fresh_collection: P
         assert one.pid != pid and one.restarts == 1
 
 
+SLOW = """
+import time
+from bicross.models import progress
+from bicross.serving import live, work, worker
+
+worker.SIGN = live.SIGN = 0.1
+def slowly(self, collection, texts, *rest, **more):
+    for _ in range(20):
+        time.sleep(0.1)
+        progress.made()  # as a model does after each batch
+    return []
+def loading(self):
+    time.sleep(2)
+    return load(self)
+load, live.Live._load = live.Live._load, loading
+work.Work.warm = lambda self: None
+work.Work.embed = slowly
+worker.main()
+"""
+
+
+async def test_what_is_slow_or_loads_but_gets_further_is_not_killed(fresh_collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_module, "COMMAND", (sys.executable, "-c", SLOW))
+    async with running(fresh_collection, hang=1.0) as one:
+        assert await search(one) == "reset", "the first question waits for its models"
+        assert await one.call("models", "embed", "manual", {"texts": ["a"], "side": "query"}) == []
+        assert one.restarts == 0
+
+
 async def test_a_process_that_nobody_asks_anything_does_not_hang(fresh_collection: Path) -> None:
     async with running(fresh_collection, hang=0.3) as one:
         pid = one.pid

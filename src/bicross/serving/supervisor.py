@@ -21,7 +21,7 @@ from bicross.serving.refusals import Late, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-P", "-m", "bicross.serving.worker")
-WATCHED = "models"  # the lane whose calls are short, so that one which takes long means that the process hangs
+WATCHED = "models"  # the lane that says when it gets further, so that where it long says nothing the process hangs
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before a process that died before it was ready is started again
 KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.BicrossError)}
 ENDING = "The server is ending."
@@ -40,8 +40,8 @@ class _Waiting:
 class Supervisor:
     """One model process at a time. All methods are for one event loop.
 
-    `hang`: seconds without an answer after which a process with calls in the lane "models" is killed. `patience`: seconds that a call
-    waits for a process that is loading.
+    `hang`: seconds without an answer or a sign of life after which a process with calls in the lane "models" is killed. `patience`:
+    seconds that a call waits for a process that is loading.
     """
 
     def __init__(self, collections: Mapping[str, Path], hang: float = 60.0, patience: float = 5.0) -> None:
@@ -178,6 +178,9 @@ class Supervisor:
             if frame.get("event") == "ready":
                 self._ready.set()
                 continue
+            if frame.get("event") == "alive":
+                self._heard = time.monotonic()
+                continue
             waiting = self._waiting.pop(frame.get("id", 0), None)
             if waiting is None:
                 continue
@@ -196,7 +199,7 @@ class Supervisor:
             await asyncio.sleep(min(1.0, self._hang / 4))
             sent = [one.sent for one in self._waiting.values() if one.lane == WATCHED]
             if sent and time.monotonic() - max(min(sent), self._heard) > self._hang:
-                log.error("the model process %d has not answered for %g s; it is killed", process.pid, self._hang)
+                log.error("the model process %d has not got further for %g s; it is killed", process.pid, self._hang)
                 self._kill()
                 return
 

@@ -1,8 +1,9 @@
 """The model process: `python -m bicross.serving.worker`. Frames come on stdin, answers go to stdout, the log to stderr.
 
 It begins with a frame {"collections": {name: folder}} and says {"event": "ready"} when models and indexes are loaded. A call is
-{"id", "lane", "op", "collection", "args"}, its answer {"id", "ok"} or {"id", "error": {"kind", "message"}}. It ends when stdin does, so
-that it never outlives its parent, and finishes the write that it is at.
+{"id", "lane", "op", "collection", "args"}, its answer {"id", "ok"} or {"id", "error": {"kind", "message"}}. While a call of the lane
+"models" takes long, {"event": "alive"} says each time that it gets further, once a second at most. It ends when stdin does, so that it
+never outlives its parent, and finishes the write that it is at.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from threading import Event, Lock, Thread
 from typing import Any, BinaryIO
 
 from bicross.errors import BicrossError
+from bicross.models import progress
 from bicross.serving.frames import BadFrame, Frame, encoded, read_frame
 from bicross.serving.logs import Lines
 from bicross.serving.work import LANES, Late, Work
 
 log = logging.getLogger("bicross.worker")
 NICE = 5  # the front process answers quickly on a busy machine
+SIGN = 1.0  # seconds between two signs of life
 REST, LONGEST_REST = 1.0, 30.0  # seconds without a write after which is folded, and for which that is put off while writes come
 
 
@@ -35,6 +38,7 @@ class Worker:
         self._speaking = Lock()
         self._ending = Event()
         self._writing = Lock()  # held while a write is done
+        self._signed = 0.0
         self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float]]] = {lane: queue.SimpleQueue() for lane in set(LANES.values())}
 
     def run(self) -> int:
@@ -72,6 +76,8 @@ class Worker:
 
     def _serve(self, name: str, work: Work) -> None:
         """One lane, first come, first served."""
+        if name == "models":
+            progress.watch(self._sign)
         while not self._ending.is_set():
             call, came = self._lanes[name].get()
             self._do(work, call, time.monotonic() - came)
@@ -115,6 +121,12 @@ class Worker:
             self._refuse(call.get("id"), "Internal", f"{type(error).__name__} in {call.get('op')}")
         else:
             self._say(answer)
+
+    def _sign(self) -> None:
+        """Tell whoever waits that the models are at work."""
+        if time.monotonic() > self._signed + SIGN:
+            self._signed = time.monotonic()
+            self._say({"event": "alive"})
 
     def _refuse(self, number: Any, kind: str, message: str) -> None:
         self._say({"id": number, "error": {"kind": kind, "message": message}})
