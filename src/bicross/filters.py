@@ -13,8 +13,9 @@ number and true or false are never equal to each other, nor is one less than the
 from __future__ import annotations
 
 import json
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -22,12 +23,12 @@ from bicross.errors import InputError
 
 Scalar = str | bool | int | float
 KEY = re.compile(r"\w[\w .:/@+-]{0,99}")
-"""What a key of `meta` must look like to be asked for: letters of any script, digits, and marks that mean nothing to SQLite's paths."""
+"""What a key of `meta` must look like to be asked for: letters of any script, digits, and some marks."""
 MOST_DEEP, MOST_CONDITIONS, MOST_VALUES, LONGEST_TEXT = 8, 64, 256, 1000
 JOINS = ("all", "any", "not")
-BOUNDS: Mapping[str, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-"""The word of a bound -> how SQL says it."""
-LARGEST = 2**63 - 1  # what SQLite holds as a whole number
+BOUNDS: Mapping[str, Callable[[Any, Any], bool]] = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+"""The word of a bound -> what it says of a value and the bound."""
+LARGEST = 2**63 - 1  # what most readers of JSON hold as a whole number
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _EXAMPLE = '{"lang": "zh"} or {"year": {"gte": 2020}}'
 

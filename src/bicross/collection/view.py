@@ -45,7 +45,8 @@ class View:
         self._choice = generations.Choice(None, ())
         self._dense: DenseSide | None = None
         self._lexical: LexicalSide | None = None
-        self._matching = Memory()
+        self.matching = Memory()
+        """What filters found; and how long they may look."""
         try:
             with self.snapshot():
                 pass
@@ -181,7 +182,7 @@ class View:
 
     def _best(self, sources: Sequence[Source], queries: int, k: int, where: Filter | None) -> tuple[Keys, Scores]:
         """The k best live proposals of all sources together, both (queries, k)."""
-        wanted = None if where is None else self._matching.keys(self._db, self.revision, where)
+        wanted = None if where is None else self.matching.keys(self._db, self.revision, where)
         if wanted is not None and not len(wanted):
             return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
         found = [self._live(source, k, wanted) for source in sources] if k else []
