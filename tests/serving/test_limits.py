@@ -103,8 +103,16 @@ def test_many_clients_that_send_nothing_more_keep_nobody_out(served: Door) -> No
             line.close()
 
 
-@pytest.mark.parametrize("before", [b"", head("GET", "/livez")], ids=["first", "next"])
-@pytest.mark.parametrize("start", [b"", b"GET /livez HTTP/1.1\r\n"], ids=["silent", "half a head"])
+@pytest.mark.parametrize(
+    ("before", "start"),
+    [
+        (b"", b""),
+        (b"", b"GET /livez HTTP/1.1\r\n"),
+        (head("GET", "/livez"), b"G"),
+        (head("GET", "/livez") + b"GET /livez HTTP/1.1\r\n", b""),
+    ],
+    ids=["silent", "half a head", "half of the next", "half of the next at once"],
+)
 def test_a_connection_on_which_no_request_begins_is_closed(
     served: Door, before: bytes, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +123,15 @@ def test_a_connection_on_which_no_request_begins_is_closed(
             assert hear(line).status == 200
         line.sendall(start)
         assert line.recv(100) == b""
+
+
+def test_a_connection_that_was_answered_stays_open_for_the_next_request(served: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "HEAD", 0.5)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as line:
+        for _ in range(2):
+            line.sendall(head("GET", "/livez"))
+            assert hear(line).status == 200
+            time.sleep(1.5)
 
 
 @pytest.mark.parametrize("size", [100_000, 1_000_000])

@@ -1,16 +1,19 @@
-"""Connections that ask nothing: uvicorn waits for a request's head for ever, and each such connection is one less for others."""
+"""Requests that begin and do not come: uvicorn waits for a head for ever, and each such connection is one less for others."""
 
 from __future__ import annotations
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-HEAD = 20.0  # seconds in which a request's head must have come, from the connection's begin or from the answer before
+HEAD = 20.0  # seconds in which a request's head must have come: the first from the connection's begin, the next from its own begin
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 by h11, closed when no request begins in `HEAD` seconds, however busily the client sends."""
+    """HTTP/1.1 by h11, closed when a head has not come in `HEAD` seconds, however busily the client sends. How long it stays open between
+    an answer and the next request is uvicorn's to say (`timeout_keep_alive`).
+    """
 
     _closing: asyncio.TimerHandle | None = None
 
@@ -20,27 +23,26 @@ class PatientProtocol(H11Protocol):
         self._wait()
 
     def handle_events(self) -> None:
-        """Once a request has begun, it has its own limits (`bodies`)."""
+        """Wait for the rest of a head of which something came. Once a request has begun, it has its own limits (`bodies`)."""
         super().handle_events()
-        if self._closing is not None and _busy(self.cycle):
-            self._closing.cancel()
-            self._closing = None
-
-    def on_response_complete(self) -> None:
-        """Begin to wait for the next head."""
-        super().on_response_complete()
-        self._wait()
+        if _busy(self.cycle):
+            self._stop()
+        elif self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
+        self._stop()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
-        if self._closing is None and not self.transport.is_closing() and not _busy(self.cycle):
+        if self._closing is None and not self.transport.is_closing():
             self._closing = self.loop.call_later(HEAD, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
 
 
 def _busy(cycle: RequestResponseCycle | None) -> bool:

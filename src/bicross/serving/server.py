@@ -31,7 +31,7 @@ from bicross.settings import ServeSettings
 Announce = Callable[[str, Sequence[str]], None]
 """Called once, with the address and the names of the collections, when requests are taken; models may still be loading then."""
 BACKLOG = 1024  # connections that wait to be accepted
-KEPT = 75  # seconds that a connection stays open without a request: longer than proxies keep theirs, so that they close first
+KEPT = 75  # seconds that a connection stays open between requests: longer than proxies keep theirs, so that they close first
 CONNECTIONS = 4096  # more are told 503 by uvicorn, in plain text
 TOLD, CUT = 0.7, 0.8  # of the time to drain: then what waits is told that the server ends, and then connections are cut
 WORKER = 0.2  # of it, that the model process has at the end for the write that it is at
