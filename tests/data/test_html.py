@@ -3,7 +3,7 @@
 import pytest
 
 from bicross.data.html import read_html
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 
 PAGE = """<!doctype html><html><head><title>Resetting &amp;
  more</title></head><body><nav><ul><li><a href="/a">Install</a></li></ul></nav><main><h1>Resetting the device</h1>
@@ -37,5 +37,5 @@ def test_a_page_may_declare_its_encoding() -> None:
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"<p>a\0b</p>", b'<meta charset="utf-7">\xff'])
 def test_what_is_no_page_is_refused(content: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Malformed):
         read_html(content)

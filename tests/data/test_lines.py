@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bicross.data import lines
-from bicross.data.lines import Line, Refused, decode, encoding_of, read_lines, require_file
+from bicross.data.lines import Line, Malformed, decode, encoding_of, read_lines, require_file
 from bicross.errors import InputError
 
 CHINESE = "你好，世界。这是一个文件，我们在这里看看它能不能读。"
@@ -28,12 +28,12 @@ def test_a_chinese_file_is_read_in_the_encodings_that_it_comes_in(encoding: str)
     ],
 )
 def test_bytes_of_another_encoding_are_not_taken_for_chinese(text: str, encoding: str) -> None:
-    with pytest.raises(Refused, match=r"not UTF-8 at byte \d+"):
+    with pytest.raises(Malformed, match=r"not UTF-8 at byte \d+"):
         decode(text.encode(encoding))
 
 
 def test_half_a_utf16_character_is_refused() -> None:
-    with pytest.raises(Refused, match="not UTF-16 at byte"):
+    with pytest.raises(Malformed, match="not UTF-16 at byte"):
         decode("ab".encode("utf-16")[:-1])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bicross.data import lines, rows
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.rows import Row, column, content, identifier, read_rows
 from bicross.errors import InputError
 from bicross.records import Skip
@@ -112,7 +112,7 @@ def test_columns_are_found_by_name_in_the_usual_order() -> None:
 
 @pytest.mark.parametrize("value", [None, 1.5, True, [], "", "  ", "x" * 513, "a\nb", "a\0", "\ud800"])
 def test_values_that_are_no_id(value: object) -> None:
-    with pytest.raises(Refused, match="the id"):
+    with pytest.raises(Malformed, match="the id"):
         identifier(value)
 
 
@@ -125,5 +125,5 @@ def test_text_is_kept_as_it_is_or_refused() -> None:
     assert content(" Ａ\u200b ", "text") == " Ａ\u200b "
     assert content(None, "title") == ""
     for value, word in [(1, "a number"), (["a"], "a list"), ("a\0", "NUL character at 1"), ("ab\udfff", "surrogate at 2")]:
-        with pytest.raises(Refused, match=word):
+        with pytest.raises(Malformed, match=word):
             content(value, "text")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.values import filled, mapping, number, numbers, texts, unpacked
 
 
@@ -21,15 +21,15 @@ def test_values_as_json_and_as_cells_of_a_table() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "high", float("inf"), 10**400, None, [1], {}, ""])
 def test_no_finite_number(value: object) -> None:
-    with pytest.raises(Refused, match=r"the score is .* expected a finite number"):
+    with pytest.raises(Malformed, match=r"the score is .* expected a finite number"):
         number(value, "score")
 
 
 def test_what_is_wrong_is_named() -> None:
     for bad in (None, " ", 3, "a\0"):
-        with pytest.raises(Refused, match="the positive"):
+        with pytest.raises(Malformed, match="the positive"):
             filled(bad, "positive")
-    with pytest.raises(Refused, match="neg number 2 is empty"):
+    with pytest.raises(Malformed, match="neg number 2 is empty"):
         texts(["a", ""], "neg")
-    with pytest.raises(Refused, match="source is list, expected an object"):
+    with pytest.raises(Malformed, match="source is list, expected an object"):
         mapping([], "source")

@@ -18,7 +18,7 @@ from bicross.errors import InputError, Locked, StoreError
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.serving import work as work_module
 from bicross.serving.frames import unpacked
-from bicross.serving.work import LANES, Late, Work
+from bicross.serving.work import LANES, Overdue, Work
 from bicross.settings import SearchSettings
 from tests.serving.conftest import DOCUMENTS, HASHED
 
@@ -99,7 +99,7 @@ def test_nothing_is_begun_after_its_time(work: Work) -> None:
         ("score", {"pairs": [["reset", "reset"]]}),
         ("spans", {"question": "reset", "texts": ["reset"]}),
     ):
-        with pytest.raises(Late):
+        with pytest.raises(Overdue):
             work.do(op, "manual", {**args, "seconds_left": 0.0})
 
 

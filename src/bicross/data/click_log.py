@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bicross.data.lines import Refused, require_file
+from bicross.data.lines import Malformed, require_file
 from bicross.data.pairs import same
 from bicross.data.rows import NoColumn, Row, column, content, identifier, missing, read_rows
 from bicross.errors import InputError
@@ -103,7 +103,7 @@ def read_clicks(sources: Sequence[Path], texts: Mapping[str, str], progress: Cal
                 continue
             try:
                 _take(row, reading)
-            except Refused as error:
+            except Malformed as error:
                 if first and isinstance(error, NoColumn):
                     raise InputError(f"{error}. Rename a column.") from error
                 reading.skipped.append(Skip(row.place, str(error).removeprefix(f"{row.place} has ")))
@@ -151,7 +151,7 @@ def _query(place: str, fields: Mapping[str, Any], reading: _Reading) -> tuple[st
     if text and of_id is not None and fields[of_id] not in (None, ""):
         reading.texts.setdefault(identifier(fields[of_id]), text)
     if not text and of_id is None:
-        raise Refused("the query is empty")
+        raise Malformed("the query is empty")
     return ("text", text) if text else ("id", identifier(fields[of_id or ""]))
 
 
@@ -165,7 +165,7 @@ def _happened(fields: Mapping[str, Any], reading: _Reading) -> tuple[int, int] |
     if of_click is not None:
         said = _YES_NO.get(str(fields[of_click] if fields[of_click] is not None else "").strip().lower())
         if said is None:
-            raise Refused(f"the click is {str(fields[of_click])[:60]!r}, expected 0 or 1")
+            raise Malformed(f"the click is {str(fields[of_click])[:60]!r}, expected 0 or 1")
         return 1, said
     if of_action is None or _is_click(fields, of_action):
         return 0, 1
@@ -181,7 +181,7 @@ def _position(place: str, fields: Mapping[str, Any]) -> int:
         return 0
     found = _WHOLE.fullmatch(str(fields[of_position]).strip())
     if found is None:
-        raise Refused(f"the position is {str(fields[of_position])[:60]!r}, expected a whole number from 1 to 9999")
+        raise Malformed(f"the position is {str(fields[of_position])[:60]!r}, expected a whole number from 1 to 9999")
     if int(found[1]) == 0:  # the log counts from 0, or says something else with it: either way every position would be wrong
         raise InputError(f"{place} has position 0; expected positions that count from 1. Add 1 to the column {of_position!r}.")
     return int(found[1])
@@ -200,9 +200,9 @@ def _time(fields: Mapping[str, Any]) -> float:
             moment = datetime.fromisoformat(str(value).strip().replace("/", "-"))
             found = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
         except (ValueError, OverflowError) as error:
-            raise Refused(f"the time is {str(value)[:60]!r}, expected ISO 8601 or a number") from error
+            raise Malformed(f"the time is {str(value)[:60]!r}, expected ISO 8601 or a number") from error
     if not math.isfinite(found):
-        raise Refused(f"the time is {str(value)[:60]!r}, expected ISO 8601 or a number")
+        raise Malformed(f"the time is {str(value)[:60]!r}, expected ISO 8601 or a number")
     return found
 
 

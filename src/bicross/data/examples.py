@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross import durable
-from bicross.data.lines import Refused, require_file
+from bicross.data.lines import Malformed, require_file
 from bicross.data.rows import JSONL, Row, column, content, identifier, read_rows
 from bicross.data.values import filled, mapping, number, numbers, texts, unpacked
 from bicross.errors import InputError
@@ -85,7 +85,7 @@ def read_mined(path: Path) -> list[Mined]:
             )
         try:
             found = _mined(row.fields)
-        except Refused as error:
+        except Malformed as error:
             raise InputError(f"{row.place} is not a mined row: {error}. Mine again, or mend the line.") from error
         if found.query.id in mined:
             raise InputError(f"{row.place} has query {found.query.id!r} a second time; expected each question once.")
@@ -121,7 +121,7 @@ def read_training(path: Path) -> list[Example] | list[LabelledPair]:
                 pairs.append(_pair(row.fields))
             else:
                 examples.extend(_of_lists(row.fields, source) if shape == _LISTS else [_of_positive(row.fields, source)])
-        except Refused as error:
+        except Malformed as error:
             raise InputError(f"{row.place} is not a training row: {error}. Mend the line, or take it out.") from error
     return pairs or examples
 
@@ -164,20 +164,20 @@ def _of_lists(fields: Mapping[str, Any], source: str) -> list[Example]:
     query = _text(fields, _QUERIES)
     positives, negatives = (tuple(texts(unpacked(_value(fields, (name,))), name)) for name in ("pos", "neg"))
     if not positives:
-        raise Refused("pos is empty, expected one text or more")
+        raise Malformed("pos is empty, expected one text or more")
     of_positives, of_negatives = (numbers(unpacked(_value(fields, (name,))), name) for name in ("pos_scores", "neg_scores"))
     if not of_positives and not of_negatives:
         return [_example(query, positive, negatives, (), source) for positive in positives]
     for name, scores, scored in (("pos", of_positives, positives), ("neg", of_negatives, negatives)):
         if len(scores) != len(scored):
-            raise Refused(f"{name}_scores has {len(scores)} numbers, expected {len(scored)}, one for each text of {name}")
+            raise Malformed(f"{name}_scores has {len(scores)} numbers, expected {len(scored)}, one for each text of {name}")
     scored_positives = zip(positives, of_positives, strict=True)
     return [_example(query, positive, negatives, (score, *of_negatives), source) for positive, score in scored_positives]
 
 
 def _example(query: str, positive: str, negatives: tuple[str, ...], scores: tuple[float, ...], source: str) -> Example:
     if scores and len(scores) != 1 + len(negatives):
-        raise Refused(f"the scores are {len(scores)}, expected {1 + len(negatives)}: the positive's, and one for each negative")
+        raise Malformed(f"the scores are {len(scores)}, expected {1 + len(negatives)}: the positive's, and one for each negative")
     return Example(query, positive, negatives, scores, source)
 
 
@@ -185,7 +185,7 @@ def _refuse_others(fields: Mapping[str, Any], known: re.Pattern[str], expected: 
     """A misspelt name would leave the negatives out in silence."""
     for name in fields:
         if name.lower().startswith("neg") and not known.fullmatch(name.lower()):
-            raise Refused(f"the field {name!r} is unknown, expected {expected}")
+            raise Malformed(f"the field {name!r} is unknown, expected {expected}")
 
 
 def _value(fields: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -207,13 +207,13 @@ def _mined(fields: Mapping[str, Any]) -> Mined:
 
 def _candidates(value: Any, what: str) -> Iterator[Candidate]:
     if not isinstance(value, list):
-        raise Refused(f"{what} is {type(value).__name__}, expected a list")
+        raise Malformed(f"{what} is {type(value).__name__}, expected a list")
     for one in value:
         fields = mapping(one, f"an entry of {what}")
         if missing := {"id", "text", "kind", "scores"} - fields.keys():
-            raise Refused(f"an entry of {what} has no {', '.join(sorted(missing))}")
+            raise Malformed(f"an entry of {what} has no {', '.join(sorted(missing))}")
         if fields["kind"] not in KINDS:
-            raise Refused(f"an entry of {what} is of the kind {fields['kind']!r}, expected one of {', '.join(KINDS)}")
+            raise Malformed(f"an entry of {what} is of the kind {fields['kind']!r}, expected one of {', '.join(KINDS)}")
         scores = {name: number(score, f"score {name!r}") for name, score in mapping(fields["scores"], "scores").items()}
         yield Candidate(identifier(fields["id"]), content(fields["text"], "text"), fields["kind"], scores)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bicross.data.lines import LIMIT, Refused, decode
+from bicross.data.lines import LIMIT, Malformed, decode
 from bicross.data.rows import JSONL, TABLES, content, identifier
 from bicross.records import Document, Skip
 
@@ -54,10 +54,10 @@ def read_file(path: Path, name: str) -> Document | Skip:
             title = _first_heading(body) if path.suffix.lower() == ".md" else ""
         document = Document(identifier(name), content(body, "text"), content(title, "title"))
         if not document.text.strip():
-            raise Refused("the text is empty")
+            raise Malformed("the text is empty")
     except OSError as error:
         return Skip(_shown(path), f"cannot be read: {error.strerror}")
-    except Refused as error:
+    except Malformed as error:
         return Skip(_shown(path), str(error))
     return document
 
@@ -72,11 +72,11 @@ def walk(folder: Path, closed: list[OSError]) -> Iterator[str]:
 
 def _bytes(path: Path) -> bytes:
     if path.exists() and not path.is_file():  # a pipe would be waited on for ever
-        raise Refused("not a regular file")
+        raise Malformed("not a regular file")
     with path.open("rb") as handle:
         found = handle.read(LIMIT + 1)
     if len(found) > LIMIT:
-        raise Refused(f"larger than {LIMIT // 2**20} MB; split the document")
+        raise Malformed(f"larger than {LIMIT // 2**20} MB; split the document")
     return found
 
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from trafilatura import baseline, extract, html2txt, load_html
 from trafilatura.settings import DEFAULT_CONFIG
 
-from bicross.data.lines import Refused, decode
+from bicross.data.lines import Malformed, decode
 
 # A page may say its own encoding (HTML Standard, 13.2.3.2); of those only the ones that East Asian and Western pages use.
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)""", re.IGNORECASE)
@@ -29,11 +29,11 @@ def read_html(content: bytes) -> tuple[str, str]:
     """Title and text of a page. Where no main text is found, the text of all its paragraphs, or of the whole page.
 
     Raises:
-        Refused: the bytes are not text.
+        Malformed: the bytes are not text.
     """
     page = _decode(content)
     if "\0" in page:
-        raise Refused(f"the page holds a NUL character at {page.index(chr(0))}")
+        raise Malformed(f"the page holds a NUL character at {page.index(chr(0))}")
     if "<html" not in page.lower():  # without a root, the text of the whole page is not found
         page = f"<html>{page}"
     tree = load_html(page)
@@ -48,7 +48,7 @@ def read_html(content: bytes) -> tuple[str, str]:
 def _decode(content: bytes) -> str:
     try:
         return decode(content)
-    except Refused:
+    except Malformed:
         declared = _DECLARED.search(content, 0, 1024)
         codec = _CODECS.get(declared[1].decode().lower()) if declared else None
         if codec is None:
@@ -56,4 +56,4 @@ def _decode(content: bytes) -> str:
         try:
             return content.decode(codec)
         except UnicodeDecodeError as error:
-            raise Refused(f"not {codec} at byte {error.start}, as the page declares; save it as UTF-8") from error
+            raise Malformed(f"not {codec} at byte {error.start}, as the page declares; save it as UTF-8") from error

@@ -26,7 +26,7 @@ _COMMON = frozenset(
 _BOMS: tuple[tuple[bytes, Encoding], ...] = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-class Refused(ValueError):
+class Malformed(ValueError):
     """A file, row or field is not what it should be; the message says why. Readers turn it into a Skip that says where."""
 
 
@@ -50,20 +50,20 @@ def decode(content: bytes) -> str:
     """A whole file as text: UTF-8, UTF-16 with a byte order mark, or GB18030 if that reads as Chinese.
 
     Raises:
-        Refused: it is none of them; the message names the first byte that is not UTF-8.
+        Malformed: it is none of them; the message names the first byte that is not UTF-8.
     """
     for mark, encoding in _BOMS:
         if content.startswith(mark):
             try:
                 return content.decode(encoding)
             except UnicodeDecodeError as error:
-                raise Refused(f"not UTF-16 at byte {error.start}, as its byte order mark says; save it as UTF-8") from error
+                raise Malformed(f"not UTF-16 at byte {error.start}, as its byte order mark says; save it as UTF-8") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = _as_chinese(content)
         if text is None:
-            raise Refused(_not_utf8(error)) from error
+            raise Malformed(_not_utf8(error)) from error
         return text
 
 

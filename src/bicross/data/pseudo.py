@@ -23,7 +23,7 @@ from heapq import nsmallest
 from pathlib import Path
 
 from bicross.data.headings import asked_in, html_headings, markdown_headings
-from bicross.data.lines import LIMIT, Refused, decode
+from bicross.data.lines import LIMIT, Malformed, decode
 from bicross.data.pairs import Pairs, draw, name_of, same, units
 from bicross.data.sources import read_documents
 from bicross.records import Document, Query, Skip, reading
@@ -133,7 +133,7 @@ def _headings(document: Document, sources: Sequence[Path], skipped: list[Skip]) 
     try:
         with path.open("rb") as handle:
             page = decode(handle.read(LIMIT))
-    except (Refused, OSError) as error:
+    except (Malformed, OSError) as error:
         skipped.append(Skip(document.id, f"its headings are not read: {error}"))
         return []
     lines = {same(line) for line in document.text.splitlines()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from bicross.data import ir_datasets
 from bicross.data.arrow import read_tables
-from bicross.data.lines import Refused, encoding_of, read_lines, require_file
+from bicross.data.lines import Malformed, encoding_of, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
 from bicross.data.tables import find_table
 from bicross.errors import InputError
@@ -40,7 +40,7 @@ def read_queries(path: Path) -> tuple[list[Query], list[Skip]]:
             continue
         try:
             query = _query(row)
-        except Refused as error:
+        except Malformed as error:
             if isinstance(error, NoColumn) and not queries:
                 raise InputError(f"{error}.") from error
             skips.append(Skip(row.place, str(error).removeprefix(f"{row.place} has ")))
@@ -68,7 +68,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     for place, query_id, doc_id, grade in _judgements(path):
         try:
             query_id, doc_id, value = identifier(query_id), identifier(doc_id), _whole(str(grade))
-        except Refused as error:
+        except Malformed as error:
             raise InputError(f"{place} is not a judgement: {error}.") from error
         known = qrels.setdefault(query_id, {}).setdefault(doc_id, value)
         if known != value:
@@ -87,7 +87,7 @@ def qrels_bytes(qrels: Qrels) -> bytes:
 def _whole(grade: str) -> int:
     found = _GRADE.fullmatch(grade.strip())
     if found is None:
-        raise Refused(f"the grade is {grade!r}, expected a whole number")
+        raise Malformed(f"the grade is {grade!r}, expected a whole number")
     return int(found[1])
 
 
@@ -131,7 +131,7 @@ def _query(row: Row) -> Query:
         raise NoColumn(f"{missing(row.place, row.fields, what, None, usual)}; rename a column")
     text = content(row.fields[of_text], "text")
     if not text.strip():
-        raise Refused("the text is empty")
+        raise Malformed("the text is empty")
     meta = {name: value for name, value in row.fields.items() if name not in (of_id, of_text)}
     return Query(identifier(row.fields[of_id]), text, meta)
 

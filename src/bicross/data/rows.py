@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from bicross.data.lines import LIMIT, SURROGATE, Encoding, Line, Refused, encoding_of, read_lines
+from bicross.data.lines import LIMIT, SURROGATE, Encoding, Line, Malformed, encoding_of, read_lines
 from bicross.errors import InputError
 from bicross.records import Skip
 
@@ -48,7 +48,7 @@ def column(fields: Mapping[str, Any], given: str | None, usual: Sequence[str]) -
     return next((lower[name] for name in usual if name in lower), None)
 
 
-class NoColumn(Refused):
+class NoColumn(Malformed):
     """A row lacks a column that it must have. If it is the first of its file, the file has other columns than expected."""
 
 
@@ -63,17 +63,17 @@ def identifier(value: object) -> str:
     """An id as text; whole numbers are ids too.
 
     Raises:
-        Refused: it is not an id; the message says why.
+        Malformed: it is not an id; the message says why.
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Refused(f"the id is {_kind(value)}, expected text or a whole number")
+        raise Malformed(f"the id is {_kind(value)}, expected text or a whole number")
     name = str(value)
     if not name.strip():
-        raise Refused("the id is empty")
+        raise Malformed("the id is empty")
     if len(name) > ID_LIMIT:
-        raise Refused(f"the id has {len(name)} characters, at most {ID_LIMIT} are kept")
+        raise Malformed(f"the id has {len(name)} characters, at most {ID_LIMIT} are kept")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise Refused(f"the id {name[:80]!a} holds a control character or a lone surrogate")
+        raise Malformed(f"the id {name[:80]!a} holds a control character or a lone surrogate")
     return name
 
 
@@ -81,16 +81,16 @@ def content(value: object, what: str) -> str:
     """A text as it stands; null is empty.
 
     Raises:
-        Refused: it is not text that can be stored and shown; the message says why.
+        Malformed: it is not text that can be stored and shown; the message says why.
     """
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Refused(f"the {what} is {_kind(value)}, expected text")
+        raise Malformed(f"the {what} is {_kind(value)}, expected text")
     if (at := value.find("\0")) >= 0:
-        raise Refused(f"the {what} holds a NUL character at {at}")
+        raise Malformed(f"the {what} holds a NUL character at {at}")
     if found := SURROGATE.search(value):
-        raise Refused(f"the {what} holds a lone surrogate at {found.start()}")
+        raise Malformed(f"the {what} holds a lone surrogate at {found.start()}")
     return value
 
 
@@ -108,31 +108,31 @@ def _jsonl(path: Path) -> Iterator[Row | Skip]:
             raise InputError(f"{path} holds a JSON array; expected one object a line. Turn it with: jq -c '.[]' {path.name}")
         try:
             yield Row(place, _object(line))
-        except Refused as error:
+        except Malformed as error:
             yield Skip(place, str(error))
 
 
 def _object(line: Line) -> dict[str, Any]:
     if line.reason:
-        raise Refused(line.reason)
+        raise Malformed(line.reason)
     try:
         found = json.loads(line.text, parse_constant=_refuse_constant)
-    except Refused:
+    except Malformed:
         raise
     except json.JSONDecodeError as error:
-        raise Refused(f"not JSON: {error.msg} at character {error.pos}") from error
+        raise Malformed(f"not JSON: {error.msg} at character {error.pos}") from error
     except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
-        raise Refused(f"not JSON that can be read: {error}") from error
+        raise Malformed(f"not JSON that can be read: {error}") from error
     if not isinstance(found, dict):
-        raise Refused(f"the line is {_kind(found)}, expected an object")
+        raise Malformed(f"the line is {_kind(found)}, expected an object")
     # Only an escape can bring a lone surrogate in; a good pair of them is one character by now.
     if _ESCAPED_SURROGATE.search(line.text) and (lone := SURROGATE.search(json.dumps(found, ensure_ascii=False))):
-        raise Refused(f"the line holds a lone surrogate, {lone.group()!a}")
+        raise Malformed(f"the line holds a lone surrogate, {lone.group()!a}")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Refused(f"not JSON: {name} is no JSON value")
+    raise Malformed(f"not JSON: {name} is no JSON value")
 
 
 def read_tsv(path: Path) -> Iterator[Row | Skip]:
@@ -172,9 +172,9 @@ class _CsvLines:
         self.number = line.number
         self.size += len(line.text)
         if line.reason:
-            raise Refused(line.reason)
+            raise Malformed(line.reason)
         if self.size > LIMIT:  # a quotation mark that nothing closes would read the whole file into one field
-            raise Refused(f"the row is longer than {LIMIT // 2**20} MB; is a quotation mark not closed?")
+            raise Malformed(f"the row is longer than {LIMIT // 2**20} MB; is a quotation mark not closed?")
         return line.text
 
     def begin_row(self) -> str:
@@ -202,7 +202,7 @@ def read_csv(path: Path) -> Iterator[Row | Skip]:
             cells = next(reader)
         except StopIteration:
             return
-        except (csv.Error, Refused) as error:
+        except (csv.Error, Malformed) as error:
             if header is None:
                 _header(path, [], str(error))
             yield Skip(place, str(error))

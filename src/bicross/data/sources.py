@@ -8,7 +8,7 @@ from pathlib import Path
 from bicross.data import ir_datasets
 from bicross.data.arrow import read_tables
 from bicross.data.files import TEXTS, read_file, read_folder
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.rows import JSONL, TABLES, NoColumn, Row, column, content, identifier, missing, read_rows
 from bicross.data.tables import TABLE_FILES, find_table
 from bicross.errors import InputError
@@ -112,7 +112,7 @@ def _from_rows(rows: Iterable[Row | Skip], columns: ColumnSettings) -> Iterator[
             if first:  # the file has other columns than expected: all its rows would be skipped
                 raise InputError(f"{error}.") from error
             yield Skip(row.place, str(error).removeprefix(f"{row.place} has "))
-        except Refused as error:
+        except Malformed as error:
             yield Skip(row.place, str(error))
         first = False
 
@@ -131,6 +131,6 @@ def _document(row: Row, columns: ColumnSettings) -> Document:
     if not text.strip():
         text = title
     if not text.strip():
-        raise Refused("the text is empty")
+        raise Malformed("the text is empty")
     meta = {name: value for name, value in fields.items() if name not in (of_id, of_text, of_title)}
     return Document(identifier(fields[of_id]), text, title, meta)

@@ -1,6 +1,6 @@
 """Values of fields: texts, numbers, and lists of them, from JSON or from the cells of a table.
 
-Where a value is not what it should be, Refused is raised, which names it as `what`.
+Where a value is not what it should be, Malformed is raised, which names it as `what`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any
 
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.rows import content
 
 
@@ -17,7 +17,7 @@ def filled(value: Any, what: str) -> str:
     """A text that is not blank."""
     text = content(value, what)
     if not text.strip():
-        raise Refused(f"the {what} is empty")
+        raise Malformed(f"the {what} is empty")
     return text
 
 
@@ -53,11 +53,11 @@ def number(value: Any, what: str) -> float:
             return found
     except (ValueError, OverflowError):
         pass
-    raise Refused(f"the {what} is {str(value)[:60]!r}, expected a finite number")
+    raise Malformed(f"the {what} is {str(value)[:60]!r}, expected a finite number")
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise Refused(f"{what} is {type(value).__name__}, expected an object")
+        raise Malformed(f"{what} is {type(value).__name__}, expected an object")
     return value

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from bicross import durable
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.pairs import name_of, same
 from bicross.data.questions import qrels_bytes
 from bicross.data.rows import identifier
@@ -164,16 +164,16 @@ def _row(one: Shown, now: datetime) -> dict[str, Any]:
 def _question(text: str) -> str:
     try:
         if len(text) > LONGEST_QUESTION:
-            raise Refused(f"the question has {len(text)} characters, at most {LONGEST_QUESTION} are kept")
+            raise Malformed(f"the question has {len(text)} characters, at most {LONGEST_QUESTION} are kept")
         return filled(text, "question").strip()
-    except Refused as error:
+    except Malformed as error:
         raise InputError(f"Feedback cannot be kept: {error}.") from error
 
 
 def _id(doc_id: str) -> str:
     try:
         return identifier(doc_id)
-    except Refused as error:
+    except Malformed as error:
         raise InputError(f"Feedback cannot be kept: {error}.") from error
 
 

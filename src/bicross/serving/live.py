@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 AGAIN = 30.0  # seconds after which what could not be loaded is tried again
 SIGN = 1.0  # seconds after which who waits for models to load says that he does not hang
-Answering = tuple[Facts, Space | None]
+Edition = tuple[Facts, Space | None]
 
 
 class Live:
@@ -40,9 +40,9 @@ class Live:
         self._opening = Lock()
         self._shelf: Shelf | None = None
         self._opened: OpenCollection | None = None
-        self._loaded: Answering | None = None
-        self._coming: Future[tuple[OpenCollection, Answering]] | None = None
-        self._wanted: Answering | None = None
+        self._loaded: Edition | None = None
+        self._coming: Future[tuple[OpenCollection, Edition]] | None = None
+        self._wanted: Edition | None = None
         self._failed_at = 0.0
 
     @property
@@ -82,7 +82,7 @@ class Live:
             return apart
         return encoder_of(writer.facts.encoder, self.path)
 
-    def _answering(self) -> Answering:
+    def _answering(self) -> Edition:
         state = self.shelf.state()
         return state.facts, state.space
 
@@ -101,13 +101,13 @@ class Live:
             self._begin(now)
         return self._take_over() if moved else self._opened
 
-    def _begin(self, wanted: Answering) -> None:
+    def _begin(self, wanted: Edition) -> None:
         """Load what answers now, in a thread of its own."""
-        coming: Future[tuple[OpenCollection, Answering]] = Future()
+        coming: Future[tuple[OpenCollection, Edition]] = Future()
         self._coming, self._wanted = coming, wanted
         Thread(target=_fulfil, args=(coming, self._load), name=f"load {self.path.name}", daemon=True).start()
 
-    def _load(self) -> tuple[OpenCollection, Answering]:
+    def _load(self) -> tuple[OpenCollection, Edition]:
         fresh = self._opened.reopened() if self._opened is not None else OpenCollection(self.path)
         try:
             loaded = fresh.facts, fresh.view.space

@@ -25,7 +25,7 @@ WATCHED = "models"  # the lane that says when it gets further, so that where it 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before a process that died before it was ready is started again
 KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.BicrossError)}
 ENDING = "The server is ending."
-GONE = "The model process ended; another one is starting."
+DIED = "The model process ended; another one is starting."
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Supervisor:
             raise Unavailable(ENDING if self._closing.is_set() else "The models are loading.")
         process, number = self._process, next(self._numbers)
         if process is None or process.stdin is None:
-            raise Unavailable(GONE)
+            raise Unavailable(DIED)
         try:
             content = encoded({"id": number, "lane": lane, "op": op, "collection": collection, "args": dict(args)})
         except BadFrame as error:
@@ -101,7 +101,7 @@ class Supervisor:
             await process.stdin.drain()
         except ConnectionError as error:
             answer.cancel()
-            raise Unavailable(GONE) from error
+            raise Unavailable(DIED) from error
         except asyncio.CancelledError:
             answer.cancel()
             raise
@@ -168,7 +168,7 @@ class Supervisor:
             self._process = None
             if not self._closing.is_set():
                 log.warning("the model process ended with code %s, %d calls unanswered", code, len(self._waiting))
-            self._fail(ENDING if self._closing.is_set() else GONE)
+            self._fail(ENDING if self._closing.is_set() else DIED)
         return was_ready
 
     async def _listen(self, process: Process) -> None:
@@ -229,7 +229,7 @@ async def _gone(process: Process) -> int:
 def _raised(error: Mapping[str, str]) -> Exception:
     """The exception that an error of the other process stands for."""
     kind, message = error.get("kind", ""), error.get("message", "")
-    if kind == "Late":
+    if kind == "Overdue":
         return Late()
     if kind in KINDS:
         return KINDS[kind](message)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bicross.collection.store import Collection
-from bicross.data.lines import Refused
+from bicross.data.lines import Malformed
 from bicross.data.rows import content, identifier
 from bicross.errors import BicrossError, InputError, Locked
 from bicross.opened import OpenCollection
@@ -38,7 +38,7 @@ LANES = {
 TAIL = 1_000  # passages without an index that are always borne; beyond, a tenth of all
 
 
-class Late(Exception):
+class Overdue(Exception):
     """The time that was given had passed before the work was begun."""
 
 
@@ -58,7 +58,7 @@ class Work:
                 log.warning("%s cannot be searched: %s", name, error)
 
     def do(self, op: str, collection: str, args: Mapping[str, Any]) -> Any:
-        """One operation. Raises InputError where there is no such one, Late, and what the operation raises."""
+        """One operation. Raises InputError where there is no such one, Overdue, and what the operation raises."""
         if op not in LANES or collection not in self._live:
             raise InputError(f"There is no operation {op!r} of a collection {collection!r}.")
         return getattr(self, op)(collection, **args)
@@ -212,7 +212,7 @@ class Work:
 
 def _in_time(seconds_left: float | None) -> None:
     if seconds_left is not None and seconds_left <= 0:
-        raise Late
+        raise Overdue
 
 
 def _named(model: str) -> str:
@@ -223,7 +223,7 @@ def _named(model: str) -> str:
 def _checked(value: Any, what: str) -> str:
     try:
         return content(value, what)
-    except Refused as error:
+    except Malformed as error:
         raise InputError(f"A text cannot be read: {error}.") from error
 
 
@@ -236,10 +236,10 @@ def _documents(given: Sequence[Mapping[str, Any]]) -> list[Document]:
             doc_id = identifier(fields.get("id"))
             title, text = content(fields.get("title"), "title"), content(fields.get("text"), "text")
             if not (text.strip() or title.strip()):
-                raise Refused("the text is empty")
+                raise Malformed("the text is empty")
             if doc_id in documents:
-                raise Refused("the id stands twice in one request")
-        except Refused as error:
+                raise Malformed("the id stands twice in one request")
+        except Malformed as error:
             raise InputError(f"Document {place} ({name!a}) cannot be stored: {error}.") from error
         documents[doc_id] = Document(doc_id, text if text.strip() else title, title, dict(fields.get("meta") or {}))
     return list(documents.values())

@@ -22,7 +22,7 @@ from bicross.errors import BicrossError
 from bicross.models import progress
 from bicross.serving.frames import BadFrame, Frame, encoded, read_frame
 from bicross.serving.logs import Lines
-from bicross.serving.work import LANES, Late, Work
+from bicross.serving.work import LANES, Overdue, Work
 
 log = logging.getLogger("bicross.worker")
 NICE = 5  # the front process answers quickly on a busy machine
@@ -114,7 +114,7 @@ class Worker:
             if args.get("seconds_left") is not None:
                 args["seconds_left"] -= waited
             answer: Frame = {"id": call.get("id"), "ok": work.do(call["op"], call["collection"], args)}
-        except (BicrossError, Late) as error:
+        except (BicrossError, Overdue) as error:
             self._refuse(call.get("id"), type(error).__name__, work.told(call["collection"], error))
         except Exception as error:  # whatever it is, the next call must be answered
             log.exception("%s failed", call.get("op"))

@@ -20,12 +20,12 @@ from bicross.serving.contracts import tei
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     TEXTS,
-    Answering,
     Asking,
     Body,
     DropInRoute,
     Fields,
     Parts,
+    Responder,
     Text,
     Usage,
     Who,
@@ -148,24 +148,24 @@ async def rerank(request: Request, body: EitherBody, parts: Parts, who: Who) -> 
     """Order `documents` (Cohere, Jina, vLLM, Infinity: an object) or `texts` (Text Embeddings Inference: a list) by a query."""
     if isinstance(body, tei.RerankTextsBody):
         speak(request, "tei")
-        return await tei.rerank(await Answering.of(parts, parts.choose(who)), body)
-    return answer(await reranked(await Answering.of(parts, parts.choose(who)), body))
+        return await tei.rerank(await Responder.of(parts, parts.choose(who)), body)
+    return answer(await reranked(await Responder.of(parts, parts.choose(who)), body))
 
 
 @router.post("/v1/rerank", response_model=Reranked)
 async def rerank_v1(body: RerankBody, parts: Parts, who: Who) -> Response:
     """Order documents by a query."""
-    return answer(await reranked(await Answering.of(parts, parts.choose(who)), body, "1"))
+    return answer(await reranked(await Responder.of(parts, parts.choose(who)), body, "1"))
 
 
 @router.post("/v2/rerank", response_model=Reranked)
 async def rerank_v2(body: RerankBody, parts: Parts, who: Who) -> Response:
     """Order documents by a query; they are sent back only if that is asked for."""
     returned = body.model_copy(update={"return_documents": bool(body.return_documents)})
-    return answer(await reranked(await Answering.of(parts, parts.choose(who)), returned))
+    return answer(await reranked(await Responder.of(parts, parts.choose(who)), returned))
 
 
-async def reranked(asked: Answering, body: RerankBody, version: str = "2") -> dict[str, Any]:
+async def reranked(asked: Responder, body: RerankBody, version: str = "2") -> dict[str, Any]:
     """A `Reranked` as plain values. `relevance_score` is `shared.relevance` of the cross-encoder's logit.
 
     Raises:
@@ -220,7 +220,7 @@ def _text(document: str | Mapping[str, Any], place: int, fields: Sequence[str] |
     return reading(title, text) if isinstance(title, str) else text
 
 
-async def _explain(asked: Answering, body: RerankBody, texts: Sequence[str], results: Sequence[dict[str, Any]]) -> None:
+async def _explain(asked: Responder, body: RerankBody, texts: Sequence[str], results: Sequence[dict[str, Any]]) -> None:
     """Put the spans that mattered into the first results, those of a title left out: they count in the document's own text."""
     wanted = body.relevant_spans or SpansWanted()
     found = await asked.parts.engine.spans(asked.collection, body.query, texts[:EXPLAINED])

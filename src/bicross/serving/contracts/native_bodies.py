@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from bicross import filters
-from bicross.data.lines import SURROGATE, Refused
+from bicross.data.lines import SURROGATE, Malformed
 from bicross.data.rows import ID_LIMIT, content, identifier
 from bicross.serving.feedback import HIGHEST, LAST_POSITION, LONGEST_QUESTION
 from bicross.settings import SearchSettings, StageName
@@ -41,14 +41,14 @@ class Body(BaseModel):
 def _identifier(value: str) -> str:
     try:
         return identifier(value)
-    except Refused as error:
+    except Malformed as error:
         raise ValueError(f"{error}; expected 1 to {ID_LIMIT} characters and no control character") from error
 
 
 def _content(value: str) -> str:
     try:
         return content(value, "text")
-    except Refused as error:
+    except Malformed as error:
         raise ValueError(str(error)) from error
 
 
@@ -58,7 +58,7 @@ def _words(value: str) -> str:
     return _content(value)
 
 
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """JSON has one kind of number: 5.0 is 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -127,11 +127,11 @@ def _filter_schema(depth: int) -> dict[str, Any]:
 
 Name = Annotated[str, Field(min_length=1, max_length=255, description="A collection; by default the first that the caller may see.")]
 Question = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S")]
-Words = Annotated[
+Written = Annotated[
     str, Field(min_length=1, json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"}), AfterValidator(_words)
 ]
 """A text that is stored: not blank, and without NUL, which no reader of files takes."""
-Kept = Annotated[Words, Field(max_length=LONGEST_QUESTION)]
+Kept = Annotated[Written, Field(max_length=LONGEST_QUESTION)]
 DocId = Annotated[
     str,
     Field(
@@ -149,7 +149,7 @@ Where = Annotated[
 ]
 Meta = Annotated[dict[str, JsonValue], Field(max_length=META_KEYS), AfterValidator(_meta)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
-_EVEN = BeforeValidator(_whole)  # stands behind the bounds, which the description would else lose
+_EVEN = BeforeValidator(_integral)  # stands behind the bounds, which the description would else lose
 K = Annotated[int, Field(ge=1, le=100), _EVEN]
 Depth = Annotated[int, Field(ge=0, le=1000), _EVEN]
 Grade = Annotated[int, Field(ge=0, le=HIGHEST), _EVEN]
@@ -202,7 +202,7 @@ class DocumentBody(Body):
     """A document to put: its `meta` is what filters ask for."""
 
     id: DocId
-    text: Words
+    text: Written
     title: Title = ""
     meta: Meta = Field(default={})
 

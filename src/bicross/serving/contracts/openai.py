@@ -15,13 +15,13 @@ from pydantic import BaseModel, Field
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
-    Answering,
     Body,
     DropInRoute,
+    Filled,
     Parts,
+    Responder,
     Usage,
     Who,
-    Words,
     answer,
     one_or_many,
     shorter,
@@ -42,7 +42,7 @@ class EmbeddingsBody(Body):
     documents. The client asks for base64 where nothing is said: little-endian float32.
     """
 
-    input: Annotated[list[Words], Field(min_length=1, max_length=INPUTS), ONE_OR_MANY, one_or_many(INPUTS)]
+    input: Annotated[list[Filled], Field(min_length=1, max_length=INPUTS), ONE_OR_MANY, one_or_many(INPUTS)]
     model: Any = Field(default=None, description="Ignored: the collection's own encoder answers.")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1, le=100_000)
@@ -85,10 +85,10 @@ class Models(BaseModel):
 @router.post("/v1/embeddings", response_model=Embeddings)
 async def embeddings(body: EmbeddingsBody, parts: Parts, who: Who) -> Response:
     """Vectors of texts, of length 1 where the collection's similarity is the cosine, by its own encoder."""
-    return answer(await embedded(await Answering.of(parts, parts.choose(who)), body))
+    return answer(await embedded(await Responder.of(parts, parts.choose(who)), body))
 
 
-async def embedded(asked: Answering, body: EmbeddingsBody) -> dict[str, Any]:
+async def embedded(asked: Responder, body: EmbeddingsBody) -> dict[str, Any]:
     """An `Embeddings` as plain values, which are written faster than checked ones.
 
     Raises:
@@ -113,7 +113,7 @@ async def embedded(asked: Answering, body: EmbeddingsBody) -> dict[str, Any]:
 
 async def _names(parts: Served, who: Caller) -> list[str]:
     """Public names of the models, without doubles, in the order of the collections."""
-    asked = [await Answering.of(parts, name) for name in parts.visible(who)]
+    asked = [await Responder.of(parts, name) for name in parts.visible(who)]
     return list(dict.fromkeys(name for one in asked for name in (one.encoder, one.reranker)))
 
 

@@ -30,7 +30,7 @@ from bicross.errors import InputError
 from bicross.serving.access import MIB, find
 from bicross.serving.contracts import cohere, openai, tei
 from bicross.serving.contracts.errors import told
-from bicross.serving.contracts.shared import Answering, Asking, Body, Parts, Text, Who, answer, invalid, relevance
+from bicross.serving.contracts.shared import Asking, Body, Parts, Responder, Text, Who, answer, invalid, relevance
 from bicross.serving.refusals import EMPTY, Refused
 from bicross.settings import SearchSettings
 
@@ -66,24 +66,24 @@ class Parameters(BaseModel):
     MaxPayloadInMB: int
 
 
-async def _vectors(asked: Answering, body: tei.EmbedBody) -> Any:
+async def _vectors(asked: Responder, body: tei.EmbedBody) -> Any:
     return (await tei.vectors(asked, body))[0]
 
 
-async def _ranks(asked: Answering, body: tei.RerankTextsBody) -> Any:
+async def _ranks(asked: Responder, body: tei.RerankTextsBody) -> Any:
     return [rank.model_dump(exclude_none=True) for rank in (await tei.ranks(asked, body))[0]]
 
 
-async def _pairs(asked: Answering, body: PairsBody) -> Any:
+async def _pairs(asked: Responder, body: PairsBody) -> Any:
     scored = await asked.parts.engine.score(asked.collection, [(query, text) for query, text in body.text_pairs])
     return {"scores": [score if body.raw_scores else relevance(score) for score in scored.scores]}
 
 
-async def _search(asked: Answering, body: SearchBody) -> Any:
+async def _search(asked: Responder, body: SearchBody) -> Any:
     return (await asked.parts.engine.search(asked.collection, [body.question], SearchSettings(k=body.k)))[0]
 
 
-Act = Callable[[Answering, Any], Awaitable[Any]]
+Act = Callable[[Responder, Any], Awaitable[Any]]
 ACTS: tuple[tuple[frozenset[str], type[Body], Act], ...] = (
     (frozenset({"inputs"}), tei.EmbedBody, _vectors),
     (frozenset({"query", "texts"}), tei.RerankTextsBody, _ranks),
@@ -125,7 +125,7 @@ async def invocations(request: Request, parts: Parts, who: Who) -> Response:
     """Whatever a record asks: vectors, an order, scores, or a search. `X-Amzn-SageMaker-Custom-Attributes` come back as they were."""
     raw = await request.body()
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    asked = await Answering.of(parts, parts.choose(who))
+    asked = await Responder.of(parts, parts.choose(who))
     back = {ATTRIBUTES: request.headers[ATTRIBUTES]} if ATTRIBUTES in request.headers else {}
     if kind == "text/csv":
         lines = await _rows(asked, _table(raw))
@@ -139,7 +139,7 @@ async def invocations(request: Request, parts: Parts, who: Who) -> Response:
     return answer((await _all(asked, [("", _parsed(raw))]))[0], back)
 
 
-async def _all(asked: Answering, records: Sequence[tuple[str, Any]]) -> list[Any]:
+async def _all(asked: Responder, records: Sequence[tuple[str, Any]]) -> list[Any]:
     """The answers in the order asked, a few records at a time; a refusal ends all, and says of which record it is."""
     _check_number(len(records))
     acts = [_act(record, where) for where, record in records]
@@ -202,7 +202,7 @@ def _table(raw: bytes) -> list[list[str]]:
     return rows
 
 
-async def _rows(asked: Answering, rows: Sequence[Sequence[str]]) -> str:
+async def _rows(asked: Responder, rows: Sequence[Sequence[str]]) -> str:
     """A line of numbers for each row: a vector, or a score."""
     if len(rows[0]) == 1:
         found = await _all(asked, [("", {"inputs": [row[0] for row in rows]})])

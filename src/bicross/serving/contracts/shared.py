@@ -75,7 +75,7 @@ async def _caller(request: Request) -> Caller:
 
 
 Text = Annotated[str, Field(max_length=TEXT), BeforeValidator(_whole)]
-Words = Annotated[str, Field(min_length=1, max_length=TEXT), BeforeValidator(_whole)]
+Filled = Annotated[str, Field(min_length=1, max_length=TEXT), BeforeValidator(_whole)]
 """A text that is not empty."""
 Asking = Annotated[str, Field(min_length=1, max_length=QUERY), BeforeValidator(_whole), AfterValidator(_asking)]
 """A query: some words."""
@@ -105,7 +105,7 @@ class Usage(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class Responder:
     """Who answers: a collection, the facts that `Engine.describe` gives of it, and the names of its models as they may be shown."""
 
     parts: Served
@@ -113,7 +113,7 @@ class Answering:
     facts: Mapping[str, Any]
 
     @classmethod
-    async def of(cls, parts: Served, collection: str) -> Answering:
+    async def of(cls, parts: Served, collection: str) -> Responder:
         """Ask what answers now: `tune` may have put another model in place."""
         return cls(parts, collection, await parts.engine.describe(collection))
 

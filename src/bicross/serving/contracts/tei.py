@@ -14,14 +14,14 @@ from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
     TEXTS,
-    Answering,
     Asking,
     Body,
     DropInRoute,
+    Filled,
     Parts,
+    Responder,
     Text,
     Who,
-    Words,
     answer,
     best_first,
     one_or_many,
@@ -53,7 +53,7 @@ class Truncating(Body):
 class EmbedBody(Truncating):
     """`normalize` false asks for the vectors as the collection has them: of length 1 where its similarity is the cosine."""
 
-    inputs: Annotated[list[Words], Field(min_length=1, max_length=TEXTS), ONE_OR_MANY, one_or_many(TEXTS)]
+    inputs: Annotated[list[Filled], Field(min_length=1, max_length=TEXTS), ONE_OR_MANY, one_or_many(TEXTS)]
     normalize: bool = True
     prompt_name: str | None = Field(default=None, max_length=100)
     dimensions: int | None = Field(default=None, ge=1, le=100_000)
@@ -96,7 +96,7 @@ class Info(BaseModel):
 async def embed(body: EmbedBody, parts: Parts, who: Who) -> Response:
     """Vectors of texts, by the collection's encoder. `prompt_name` says which side a text is on: query or document, the default."""
     start = time.perf_counter()
-    asked = await Answering.of(parts, parts.choose(who))
+    asked = await Responder.of(parts, parts.choose(who))
     rows, tokens = await vectors(asked, body)
     return answer(rows, timing(start, tokens, sum(map(len, body.inputs))))
 
@@ -104,11 +104,11 @@ async def embed(body: EmbedBody, parts: Parts, who: Who) -> Response:
 @router.get("/info", response_model=Info)
 async def info(parts: Parts, who: Who) -> Response:
     """What answers /embed."""
-    asked = await Answering.of(parts, parts.choose(who))
+    asked = await Responder.of(parts, parts.choose(who))
     return answer(Info(model_id=asked.encoder, model_sha=asked.facts["space"], max_input_length=asked.facts["max_tokens"]))
 
 
-async def vectors(asked: Answering, body: EmbedBody) -> tuple[list[list[float]], int]:
+async def vectors(asked: Responder, body: EmbedBody) -> tuple[list[list[float]], int]:
     """A row for each input, and how many tokens were read.
 
     Raises:
@@ -123,7 +123,7 @@ async def vectors(asked: Answering, body: EmbedBody) -> tuple[list[list[float]],
     return rows, sum(embedded.tokens)
 
 
-async def ranks(asked: Answering, body: RerankTextsBody) -> tuple[list[Rank], int]:
+async def ranks(asked: Responder, body: RerankTextsBody) -> tuple[list[Rank], int]:
     """The texts best first, ties in the order given, and how many tokens were read. `raw_scores` gives logits.
 
     Raises:
@@ -138,7 +138,7 @@ async def ranks(asked: Answering, body: RerankTextsBody) -> tuple[list[Rank], in
     )
 
 
-async def rerank(asked: Answering, body: RerankTextsBody) -> Response:
+async def rerank(asked: Responder, body: RerankTextsBody) -> Response:
     """TEI's bare list; `text` is left out where it was not asked for."""
     start = time.perf_counter()
     found, tokens = await ranks(asked, body)
