@@ -30,11 +30,10 @@ from bicross.serving.contracts.shared import (
     Usage,
     Who,
     answer,
-    best_first,
-    relevance,
 )
 from bicross.serving.engine import Scored
 from bicross.serving.refusals import Refused
+from bicross.serving.scores import best_first, relevance
 from bicross.serving.served import speak
 
 router = APIRouter(route_class=DropInRoute, responses=told("cohere"), tags=["Rerank"])
@@ -166,7 +165,7 @@ async def rerank_v2(body: RerankBody, parts: Parts, who: Who) -> Response:
 
 
 async def reranked(asked: Responder, body: RerankBody, version: str = "2") -> dict[str, Any]:
-    """A `Reranked` as plain values. `relevance_score` is `shared.relevance` of the cross-encoder's logit.
+    """A `Reranked` as plain values. `relevance_score` is `scores.relevance` of the cross-encoder's logit.
 
     Raises:
         Refused: 400 where a document has nothing to read.

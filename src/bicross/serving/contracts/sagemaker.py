@@ -30,8 +30,9 @@ from bicross.errors import InputError
 from bicross.serving.access import MIB, find
 from bicross.serving.contracts import cohere, openai, tei
 from bicross.serving.contracts.errors import told
-from bicross.serving.contracts.shared import Asking, Body, Parts, Responder, Text, Who, answer, invalid, relevance
+from bicross.serving.contracts.shared import Asking, Body, Parts, Responder, Text, Who, answer, invalid
 from bicross.serving.refusals import EMPTY, Refused
+from bicross.serving.scores import relevance
 from bicross.settings import SearchSettings
 
 router = APIRouter(responses=told("sagemaker"), tags=["Amazon SageMaker"])
@@ -131,12 +132,12 @@ async def invocations(request: Request, parts: Parts, who: Who) -> Response:
         lines = await _rows(asked, _table(raw))
         return Response(lines, media_type="text/csv", headers=back)
     if kind in LINES_TYPES:
-        records = [(f"line {number}: ", _parsed(line)) for number, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
+        records = [(f"line {number}: ", _parsed(line, f"line {number}: ")) for number, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
         told = await _all(asked, records)
         return Response(b"".join(to_json(one, inf_nan_mode="null") + b"\n" for one in told), media_type=kind, headers=back)
     if kind not in ("application/json", ""):
         raise Refused(415, "Expected Content-Type application/json, application/jsonlines or text/csv.", "unsupported_media_type")
-    return answer((await _all(asked, [("", _parsed(raw))]))[0], back)
+    return answer((await _all(asked, [("", _parsed(raw, ""))]))[0], back)
 
 
 async def _all(asked: Responder, records: Sequence[tuple[str, Any]]) -> list[Any]:
@@ -181,11 +182,11 @@ def _act(record: Any, where: str) -> tuple[Act, Body]:
     raise Refused(422, f"{where}it has none of the fields that say what is asked; expected {expected}.", "invalid_request")
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(raw: bytes, where: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        raise Refused(400, "It is not JSON. Send one object, or application/jsonlines with one a line.", "invalid_json") from None
+        raise Refused(400, f"{where}it is not JSON. Send one object, or application/jsonlines with one a line.", "invalid_json") from None
 
 
 def _table(raw: bytes) -> list[list[str]]:

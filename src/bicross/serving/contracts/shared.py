@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,19 +133,6 @@ def public_name(name: str) -> str:
     """A model's name without the folders of this machine: owner/model and models/NAME as they are, of another path its last part."""
     path = Path(name)
     return path.name if path.is_absolute() or len(path.parts) > 2 else name
-
-
-def relevance(logit: float) -> float:
-    """The logistic function of a cross-encoder's score, in [0, 1], by itself, whatever else was asked about.
-
-    It is not calibrated: 0.9 does not say that nine of ten such documents are relevant. Search gives calibrated probabilities.
-    """
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
-
-
-def best_first(scores: Sequence[float]) -> list[int]:
-    """Places of the scores, the highest first, equal ones in the order given."""
-    return sorted(range(len(scores)), key=lambda place: (-scores[place], place))
 
 
 def shorter(vectors: Vectors, dimensions: int | None, facts: Mapping[str, Any]) -> Vectors:

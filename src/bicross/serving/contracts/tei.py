@@ -23,13 +23,12 @@ from bicross.serving.contracts.shared import (
     Text,
     Who,
     answer,
-    best_first,
     one_or_many,
-    relevance,
     shorter,
 )
 from bicross.serving.engine import Side
 from bicross.serving.refusals import Refused
+from bicross.serving.scores import best_first, relevance
 
 router = APIRouter(route_class=DropInRoute, responses=told("tei"), tags=["Text Embeddings Inference"])
 Direction = Literal["Left", "Right", "left", "right"]
