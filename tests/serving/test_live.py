@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from bicross import pipeline
-from bicross.collection.store import Collection
+from bicross.collection.store import Collection, Facts
 from bicross.durable import write_folder
 from bicross.errors import ModelNotFound
+from bicross.models import registry
 from bicross.opened import OpenCollection
 from bicross.searchers.weights import Weights
+from bicross.serving import live as live_module
 from bicross.serving.live import Live
 from bicross.serving.work import Work
 from bicross.settings import SearchSettings
@@ -101,7 +103,9 @@ def test_what_cannot_be_loaded_leaves_the_old_one_answering(fresh_collection: Pa
     until(lambda: live.ask(lambda opened: opened.facts.reranker) == str(model / "reranker"))
 
 
-def test_where_neither_old_nor_new_can_answer_the_reason_is_told(fresh_collection: Path, model: Path) -> None:
+def test_where_neither_old_nor_new_can_answer_the_reason_is_told(
+    fresh_collection: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     live = Live(fresh_collection)
     live.ask(encoder_name)
     pipeline.reembed(fresh_collection, str(model / "encoder"))
@@ -110,6 +114,7 @@ def test_where_neither_old_nor_new_can_answer_the_reason_is_told(fresh_collectio
         with pytest.raises(ModelNotFound, match="no model folder"):
             live.ask(encoder_name)
     (model / "elsewhere").rename(model / "encoder")
+    monkeypatch.setattr(live_module, "AGAIN", 0.0)
     assert live.ask(encoder_name) == str(model / "encoder")
 
 
@@ -122,3 +127,57 @@ def test_writes_follow_a_move_too(fresh_collection: Path, model: Path) -> None:
     assert found["dim"] == 16 and found["tokens"][0] > 2
     assert work.describe("manual")["encoder"] == "encoder"  # not where it lies
     assert pipeline.verify(fresh_collection).problems == ()
+
+
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The collections that are loaded from now on, one after the other."""
+    begun, plain = [], Live._load
+    monkeypatch.setattr(Live, "_load", lambda live: (begun.append(live.path), plain(live))[1])
+    return begun
+
+
+def failing(*_: object) -> None:
+    raise RuntimeError("the model cannot be compiled")
+
+
+def test_what_could_not_be_loaded_at_all_is_not_tried_at_every_question(fresh_collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, live = loads(monkeypatch), Live(fresh_collection)
+    plain = registry.load_reranker
+    monkeypatch.setattr(registry, "load_reranker", failing)
+    for _ in range(20):
+        with pytest.raises(RuntimeError, match="cannot be compiled"):
+            live.ask(encoder_name)
+    assert len(begun) == 1
+    monkeypatch.setattr(registry, "load_reranker", plain)
+    monkeypatch.setattr(live_module, "AGAIN", 0.0)
+    assert live.ask(encoder_name) == HASHED
+
+
+def test_a_model_that_fails_as_nobody_foresaw_leaves_the_old_one_answering(
+    fresh_collection: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Live(fresh_collection)
+    live.ask(encoder_name)
+    begun = loads(monkeypatch)
+    monkeypatch.setattr(registry, "load_reranker", failing)
+    with Collection.write(fresh_collection) as writer:
+        writer.set_facts(replace(writer.facts, reranker=str(model / "reranker")))
+    for _ in range(20):
+        assert live.ask(lambda opened: opened.facts.reranker) == HASHED
+        time.sleep(0.02)
+    assert len(begun) == 1
+
+
+def test_the_encoder_that_the_first_documents_were_written_with_is_the_one_that_answers(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, plain = [], registry.load_encoder
+    monkeypatch.setattr(registry, "load_encoder", lambda name: (loaded.append(name), plain(name))[1])
+    Collection.create(tmp_path / "new", Facts(str(model / "encoder"), HASHED, 256, {}))
+    work = Work({"new": tmp_path / "new"})
+    work.warm()
+    for number in range(3):
+        work.put("new", [{"id": str(number), "text": f"Text number {number}."}])
+    assert work.search("new", ["text number"], {})[0]["hits"]
+    work.put("new", [{"id": "last", "text": "The last text."}])
+    assert len(loaded) == 1

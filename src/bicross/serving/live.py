@@ -16,14 +16,14 @@ from bicross.collection.store import Facts, Writer
 from bicross.errors import BicrossError, SpaceMismatch
 from bicross.models import progress
 from bicross.models.registry import TokenEncoder
-from bicross.opened import OpenCollection
+from bicross.opened import Once, OpenCollection
 from bicross.records import Space
 from bicross.settings import SearchSettings
 from bicross.upsert import encoder_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-AGAIN = 30.0  # seconds after which what could not be loaded is tried again
+AGAIN = 30.0  # seconds after which what could not be loaded is tried again; until then its error is told at once
 SIGN = 1.0  # seconds after which who waits for models to load says that he does not hang
 Edition = tuple[Facts, Space | None]
 
@@ -43,7 +43,9 @@ class Live:
         self._loaded: Edition | None = None
         self._coming: Future[tuple[OpenCollection, Edition]] | None = None
         self._wanted: Edition | None = None
+        self._error: Exception | None = None
         self._failed_at = 0.0
+        self._kept: TokenEncoder | None = None
 
     @property
     def shelf(self) -> Shelf:
@@ -62,7 +64,7 @@ class Live:
         """What the question gives, of the newest models that are loaded.
 
         Raises:
-            BicrossError: the question's own, or what opening the collection and loading its models raises.
+            Exception: the question's own, or what opening the collection and loading its models raises.
         """
         opened = self._present()
         try:
@@ -74,13 +76,15 @@ class Live:
 
     def encoder_for(self, writer: Writer) -> TokenEncoder:
         """The encoder of the collection's active space, for the thread that writes: the one that answers, with notes of its own on what
-        it cut, or, where that is of another space, the collection's."""
-        opened = self._opened
+        it cut, or, where that is of another space or nothing answers yet, the collection's, which is then kept to answer."""
+        opened, encoder = self._opened, self._kept
         if opened is not None and opened.encoder.made and opened.encoder().space == writer.space:
-            apart = copy.copy(opened.encoder())  # shares the network, which several threads may use
-            apart.cut = []  # type: ignore[misc]  # read-only for all who do not make one
-            return apart
-        return encoder_of(writer.facts.encoder, self.path)
+            encoder = opened.encoder()
+        elif encoder is None or encoder.space != writer.space:
+            encoder = self._kept = encoder_of(writer.facts.encoder, self.path)
+        apart = copy.copy(encoder)  # shares the network, which several threads may use
+        apart.cut = []  # type: ignore[misc]  # read-only for all who do not make one
+        return apart
 
     def _answering(self) -> Edition:
         state = self.shelf.state()
@@ -88,18 +92,22 @@ class Live:
 
     def _present(self) -> OpenCollection:
         """What is to answer now, newer models begun to load or taken over where there are some."""
-        now = self._answering()
-        if self._coming is not None and self._coming.done():
+        while True:
+            now = self._answering()
+            if self._coming is not None and self._coming.done():
+                self._take_over()
+            opened = self._opened if self._loaded is not None and self._loaded[1] == now[1] else None
+            if opened is not None and self._loaded == now:
+                return opened
+            if self._coming is None:
+                held = self._error is not None and self._wanted == now and time.monotonic() < self._failed_at + AGAIN
+                if not held:
+                    self._begin(now)
+                elif opened is None and self._error is not None:
+                    raise self._error.with_traceback(None)
+            if opened is not None:
+                return opened
             self._take_over()
-        if self._opened is None:
-            self._begin(now)
-            return self._take_over()
-        if self._loaded == now:
-            return self._opened
-        moved = self._loaded is not None and self._loaded[1] != now[1]
-        if self._coming is None and (moved or now != self._wanted or time.monotonic() > self._failed_at + AGAIN):
-            self._begin(now)
-        return self._take_over() if moved else self._opened
 
     def _begin(self, wanted: Edition) -> None:
         """Load what answers now, in a thread of its own."""
@@ -109,6 +117,9 @@ class Live:
 
     def _load(self) -> tuple[OpenCollection, Edition]:
         fresh = self._opened.reopened() if self._opened is not None else OpenCollection(self.path)
+        kept = self._kept
+        if kept is not None and not fresh.encoder.made and kept.space == fresh.view.space:
+            fresh.encoder = Once(lambda: kept)
         try:
             loaded = fresh.facts, fresh.view.space
             for _ in range(2):  # the first one loads and compiles, the second tells what all later ones cost
@@ -119,25 +130,25 @@ class Live:
             raise
         return fresh, loaded
 
-    def _take_over(self) -> OpenCollection:
-        """Answer from what was loaded, when it is. The old one goes on where it failed and the old one still can."""
+    def _take_over(self) -> None:
+        """Answer from what was loaded, when it is, or note that it failed."""
         assert self._coming is not None
         coming, self._coming = self._coming, None
         while not wait((coming,), SIGN).done:  # compiling alone may take minutes
             progress.made()
         try:
             fresh, loaded = coming.result()
-        except BicrossError as error:
-            self._failed_at = time.monotonic()
-            if self._opened is None or (self._loaded is not None and self._loaded[1] != self._answering()[1]):
-                raise
-            log.warning("%s changed, and what it is now cannot be loaded; what it was goes on answering: %s", self.path.name, error)
-            return self._opened
+        except Exception as error:  # whatever models raise, it would be raised again
+            self._error, self._failed_at = error, time.monotonic()
+            if self._opened is not None:
+                known = isinstance(error, BicrossError)
+                log.warning("%s changed, and what it is now cannot be loaded: %s", self.path.name, error, exc_info=not known)
+            return
         old, self._opened, self._loaded = self._opened, fresh, loaded
+        self._error = self._kept = None
         if old is not None:
             old.close()
             log.info("%s answers with %s and %s now", self.path.name, fresh.facts.encoder, fresh.facts.reranker)
-        return fresh
 
 
 def _fulfil(future: Future[T], make: Callable[[], T]) -> None:
