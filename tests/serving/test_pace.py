@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bicross.serving.pace import SPARE, Pace
+from bicross.serving.pace import SPARE, TRY, Pace
 
 
 def test_as_long_as_nothing_is_known_all_is_tried() -> None:
@@ -28,3 +28,22 @@ def test_a_slower_machine_is_noticed_and_one_slow_search_is_not_believed_at_once
     for _ in range(50):
         pace.took(1, 10, {"rerank": 1.0})
     assert pace.depth(100, 1, 1.0) == 8
+
+
+def test_one_stall_does_not_count_as_long_as_it_took() -> None:
+    pace = Pace()
+    pace.took(1, 10, {"recall": 0.01, "rerank": 0.1})
+    pace.took(1, 10, {"recall": 60.0, "rerank": 60.0})
+    assert pace.depth(20, 1, 0.5) == 20
+
+
+def test_where_there_is_time_for_none_one_is_tried_now_and_then_until_it_is_fast_again() -> None:
+    pace = Pace()
+    pace.took(1, 10, {"recall": 0.01, "rerank": 100.0})
+    depths = []
+    for _ in range(40 * TRY):
+        depths.append(pace.depth(20, 1, 1.0))
+        pace.took(1, depths[-1], {"recall": 0.01, "rerank": 0.001 * depths[-1]})
+    assert depths[:TRY] == [0] * (TRY - 1) + [1]
+    assert depths[-1] == 20
+    assert not any(pace.depth(20, 1, 0.001) for _ in range(2 * TRY))  # not even recall has time

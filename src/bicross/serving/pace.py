@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NEW = 0.2  # what the newest measurement counts in the moving mean
+OUTLIER, MOMENT = 4, 0.001  # times the mean that one measurement counts at most, and the seconds that a mean counts at least in that
+TRY = 8  # where there is time for none, every so many times one is tried: what was slow once may be slow no more
 SPARE = 0.8  # share of the time left that is planned with: the rest is for what was not foreseen
 
 
@@ -14,6 +16,7 @@ class Pace:
     def __init__(self) -> None:
         self._question: float | None = None
         self._pair: float | None = None
+        self._without = 0
 
     def took(self, questions: int, pairs: int, seconds: Mapping[str, float]) -> None:
         """Learn from a search of so many questions that reranked so many pairs, by the seconds of its stages."""
@@ -24,14 +27,19 @@ class Pace:
 
     def depth(self, wanted: int, questions: int, seconds_left: float) -> int:
         """How many candidates of each question can be reranked in the time left: at most `wanted`, and 0 where there is time for none.
+        Where recall alone leaves time, 1 now and then, for what is never tried is never learnt.
 
         As long as nothing is known, `wanted`.
         """
         if self._pair is None or not questions:
             return wanted
         left = SPARE * seconds_left - questions * (self._question or 0.0)
-        return max(0, min(wanted, int(left / (questions * max(self._pair, 1e-9)))))
+        fits = max(0, min(wanted, int(left / (questions * max(self._pair, 1e-9)))))
+        if fits or not wanted or left <= 0:
+            return fits
+        self._without += 1
+        return int(self._without % TRY == 0)
 
 
 def _moved(mean: float | None, newest: float) -> float:
-    return newest if mean is None else mean + NEW * (newest - mean)
+    return newest if mean is None else mean + NEW * (min(newest, OUTLIER * max(mean, MOMENT)) - mean)
