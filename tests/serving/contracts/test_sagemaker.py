@@ -55,6 +55,11 @@ def test_lines_come_back_line_by_line(http: httpx.Client) -> None:
     assert found["hits"][0]["id"] == "reset"
 
 
+def test_a_line_that_is_no_json_is_named(http: httpx.Client) -> None:
+    answer = invoke(http, '{"inputs": "a"}\n\n{"inputs": \n{"inputs": "b"}', "application/jsonlines")
+    assert answer.status_code == 400 and answer.json()["error"].startswith("line 3: it is not JSON")
+
+
 def test_many_lines_keep_their_order(http: httpx.Client) -> None:
     answer = invoke(http, "\n".join(json.dumps({"question": f"word{place}", "k": 1}) for place in range(60)), "application/jsonlines")
     assert [json.loads(line)["text"] for line in answer.text.splitlines()] == [f"word{place}" for place in range(60)]
@@ -82,16 +87,16 @@ def test_batch_transform_is_told_how_to_ask(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("content", "kind", "status", "said"),
     [
-        ("{", "application/json", 400, "It is not JSON"),
-        ("[" * 100_000, "application/json", 400, "It is not JSON"),
-        ("9" * 5_000, "application/json", 400, "It is not JSON"),
+        ("{", "application/json", 400, "The body: it is not JSON"),
+        ("[" * 100_000, "application/json", 400, "The body: it is not JSON"),
+        ("9" * 5_000, "application/json", 400, "The body: it is not JSON"),
         ("[]", "application/json", 422, "it is not an object"),
         ("{}", "application/json", 422, "it has none of the fields"),
         ('{"inputs": []}', "application/json", 422, "inputs: List should have at least 1 item"),
         ('{"text_pairs": [["a"]]}', "application/json", 422, "text_pairs[0]: List should have at least 2 items"),
         ('{"text_pairs": [["a", "\\ud800"]]}', "application/json", 422, "text_pairs[0][1]: it holds a lone surrogate"),
         ('{"query": " "}', "application/json", 422, "question: it is empty"),
-        ("", "application/json", 400, "It is not JSON"),
+        ("", "application/json", 400, "The body: it is not JSON"),
         ("\n", "application/jsonlines", 400, "There is no record"),
         ('{"inputs": "a"}\n{"inputs": ""}', "application/jsonlines", 422, "line 2: inputs[0]: String should have at least 1 character"),
         ('{"inputs": "a"}\n{"inputs": "a", "dimensions": 3}', "application/jsonlines", 400, "line 2: dimensions is 3"),

@@ -132,7 +132,8 @@ async def invocations(request: Request, parts: Parts, who: Who) -> Response:
         lines = await _rows(asked, _table(raw))
         return Response(lines, media_type="text/csv", headers=back)
     if kind in LINES_TYPES:
-        records = [(f"line {number}: ", _parsed(line, f"line {number}: ")) for number, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
+        lines_of = [(f"line {number}: ", line) for number, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
+        records = [(where, _parsed(line, where)) for where, line in lines_of]
         told = await _all(asked, records)
         return Response(b"".join(to_json(one, inf_nan_mode="null") + b"\n" for one in told), media_type=kind, headers=back)
     if kind not in ("application/json", ""):
@@ -186,7 +187,8 @@ def _parsed(raw: bytes, where: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        raise Refused(400, f"{where}it is not JSON. Send one object, or application/jsonlines with one a line.", "invalid_json") from None
+        said = f"{where or 'The body: '}it is not JSON. Send one object, or application/jsonlines with one a line."
+        raise Refused(400, said, "invalid_json") from None
 
 
 def _table(raw: bytes) -> list[list[str]]:
