@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,8 +82,26 @@ def test_only_an_admin_may_have_all_collections(tmp_path: Path) -> None:
     assert not (tmp_path / "keys").exists()
     made = {"id": "00000000", "sha256": "0" * 64, "scope": "read", "collection": None, "created": "", "note": ""}
     (tmp_path / "keys").write_text(json.dumps({"version": 1, "keys": [made]}))
-    with pytest.raises(InputError, match="no collection"):
+    with pytest.raises(InputError, match="expected one collection for read or write"):
         keys.read(tmp_path / "keys")
+
+
+def test_an_admin_is_for_all_collections_as_metrics_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="without --collection"):
+        keys.create(tmp_path / "keys", "admin", "manual")
+    assert not (tmp_path / "keys").exists()
+    made = {"id": "00000000", "sha256": "0" * 64, "scope": "admin", "collection": "manual", "created": "", "note": ""}
+    (tmp_path / "keys").write_text(json.dumps({"version": 1, "keys": [made]}))
+    with pytest.raises(InputError, match="none for admin"):
+        keys.read(tmp_path / "keys")
+
+
+def test_the_advice_where_no_file_is_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as told:
+        Keys(tmp_path / "keys.json")
+    said = re.search("`bicross keys (.+)`", str(told.value))
+    assert said
+    assert CliRunner().invoke(app, said[1].split()).exit_code == 0 and len(keys.read(tmp_path / "keys.json")) == 1
 
 
 def test_the_verbs_make_list_and_revoke(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Scopes(StrEnum):
 def create(
     path: File,
     scope: Annotated[Scopes, typer.Option(help="read: search, embed, rerank. write: change documents too. admin: all.")] = Scopes.READ,
-    collection: Annotated[str | None, typer.Option(help="The one collection that it is for; only an admin may have all.")] = None,
+    collection: Annotated[str | None, typer.Option(help="The one collection that it is for; an admin has all.")] = None,
     note: Annotated[str, typer.Option(help="Whose it is, in your words.")] = "",
     as_json: Json = False,
 ) -> None:

@@ -27,12 +27,14 @@ if TYPE_CHECKING:  # `bicross keys` needs no web framework
 PREFIX = "bcx_"  # so that scanners for leaked secrets can know a key
 LONGEST = 200  # characters of what is presented; more is no key
 MOST = 10_000  # keys in a file
+MAKING = "`bicross keys create {} --collection NAME`"
+"""What makes a key; said where there is none."""
 log = logging.getLogger("bicross.serving")
 KeyScope = Literal["read", "write", "admin"]
 
 
 class Key(BaseModel):
-    """A key as it is kept. `collection` is the one that it is for; None, which only an admin may have, for all. `created` is ISO, UTC."""
+    """A key as it is kept. `collection` is the one that it is for, and None for an admin, who may do all. `created` is ISO, UTC."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,8 +47,8 @@ class Key(BaseModel):
 
     @model_validator(mode="after")
     def _one_collection(self) -> Key:
-        if self.scope != "admin" and self.collection is None:
-            raise ValueError(f"key {self.id} has no collection, which only the scope admin may have")
+        if (self.scope == "admin") != (self.collection is None):
+            raise ValueError(f"key {self.id} has the scope {self.scope}: expected one collection for read or write, and none for admin")
         return self
 
 
@@ -67,10 +69,12 @@ def create(path: Path, scope: KeyScope, collection: str | None, note: str = "") 
     """Add a key to the file, which is made if it is not there. Gives the key, which nobody can show again, and what is kept of it.
 
     Raises:
-        InputError: the file is not one of keys, or a key of this scope needs a collection. StoreError: the disk refuses the write.
+        InputError: the file is not one of keys, or a key of this scope needs a collection, or has none. StoreError: the disk refuses.
     """
     if scope != "admin" and collection is None:
         raise InputError(f"A key with the scope {scope} is for one collection; name it with --collection. Only an admin may have all.")
+    if scope == "admin" and collection is not None:  # who sees /metrics sees all collections
+        raise InputError("A key with the scope admin is for all collections; make it without --collection, or with --scope write.")
     secret = PREFIX + secrets.token_urlsafe(32)
 
     def add(keys: tuple[Key, ...]) -> tuple[Key, ...]:
@@ -108,12 +112,12 @@ def read(path: Path) -> tuple[Key, ...]:
     try:
         return _File.model_validate(json.loads(path.read_bytes())).keys
     except FileNotFoundError as error:
-        raise InputError(f"There is no file of keys at {path}; make one with `bicross keys create {path}`.") from error
+        raise InputError(f"There is no file of keys at {path}; make one with {MAKING.format(path)}.") from error
     except OSError as error:
         raise InputError(f"The file of keys {path} cannot be read: {error.strerror}.") from error
     except (ValidationError, ValueError, RecursionError) as error:
         what = _said(error) if isinstance(error, ValidationError) else "it is not JSON"
-        raise InputError(f"{path} is not a file of keys: {what}. Restore it, or make a new one with `bicross keys create`.") from error
+        raise InputError(f"{path} is not a file of keys: {what}. Restore it, or make a new one with {MAKING.format('FILE')}.") from error
 
 
 def _change(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> tuple[Key, ...]:

@@ -21,6 +21,7 @@ from bicross.collection.store import Collection
 from bicross.errors import InputError
 from bicross.serving import logs
 from bicross.serving.app import create_app
+from bicross.serving.keys import MAKING
 from bicross.serving.origins import loopback
 from bicross.serving.patience import PatientProtocol
 from bicross.serving.queued import QueuedEngine
@@ -134,8 +135,8 @@ class _Server(uvicorn.Server):
 def _check_entrance(settings: ServeSettings) -> None:
     if settings.keys is None and not settings.closed_network and not loopback(settings.host):
         raise InputError(
-            f"On {settings.host} other machines could reach the server and do everything, for it has no keys. Make some with `bicross keys "
-            "create FILE` and serve with --keys FILE; or say --closed-network, if only those who may do everything can reach it."
+            f"On {settings.host} other machines could reach the server and do everything, for it has no keys. Make some with "
+            f"{MAKING.format('FILE')}, and serve with --keys FILE; say --closed-network, if only those who may do everything can reach it."
         )
 
 
