@@ -52,7 +52,9 @@ def test_no_request_meets_an_unforeseen_error_and_every_answer_is_as_described(m
         found = re.search(r"(\d[\d,]*) generated", done.stdout)
         assert found and int(found[1].replace(",", "")) >= CASES, done.stdout[-3000:]
         assert server.process.poll() is None
-    unforeseen = [line for line in (tmp_path / "stderr").read_text().splitlines() if '"level": "ERROR"' in line or "Traceback" in line]
+    log = [json.loads(line) for line in (tmp_path / "stderr").read_text().splitlines()]
+    assert any(line["message"] == "request" for line in log)
+    unforeseen = [line for line in log if line["level"] in {"error", "critical"} or "traceback" in line]
     assert not unforeseen, unforeseen[:3]
 
 
