@@ -218,6 +218,7 @@ class ServeSettings(Settings):
 
     `keys`: a file of API keys (`bicross keys`); without one, all who reach the server may do all, so it serves this machine alone, unless
     `closed_network` says that only those who may do all can reach it.
+    `behind_https`: browsers reach it over https, through a proxy that has the TLS, so that its cookies are sent over nothing else.
     `max_wait`: work that would wait longer in the queue is refused (429). `drain`: how long an ending server finishes what it began.
     """
 
@@ -225,6 +226,7 @@ class ServeSettings(Settings):
     port: int = Field(default=8080, ge=0, le=65535)
     keys: Path | None = None
     closed_network: bool = False
+    behind_https: bool = False
     max_wait: float = Field(default=2.0, gt=0, le=600)
     drain: float = Field(default=8.0, gt=0, le=600)
 

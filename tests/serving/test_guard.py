@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from starlette.exceptions import HTTPException
 from bicross.errors import Damaged, InputError, Locked, StoreError
 from bicross.serving import handlers, keys, sessions
 from bicross.serving.access import Family
+from bicross.serving.app import create_app
 from bicross.serving.bodies import Bodies
 from bicross.serving.guard import Guard
 from bicross.serving.keys import Keys
 from bicross.serving.refusals import Overloaded, Refused
 from bicross.serving.served import Caller, Served
-from bicross.serving.sessions import Sessions, cookie
+from bicross.serving.sessions import Sessions
+from bicross.serving.web import shell
 from bicross.settings import ServeSettings
 from tests.serving.doors import MINE, THEIRS, Door, door, head, tell
 
@@ -49,14 +52,14 @@ def parts(settings: ServeSettings = ServeSettings()) -> Served:  # noqa: B008 - 
     return Served(Idle(), {MINE: Path(MINE)}, settings)  # type: ignore[arg-type]  # as above
 
 
-def little(file: Path | None = None, bodies: Bodies | None = None) -> FastAPI:
+def little(file: Path | None = None, bodies: Bodies | None = None, settings: ServeSettings = ServeSettings()) -> FastAPI:  # noqa: B008
     """The guard and the handlers before routes of this test, at paths of the table."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     held = Bodies() if bodies is None else bodies
     app.state.sessions = Sessions()
     app.state.keys = file and Keys(file)
-    app.add_middleware(Guard, parts=parts(), keys=app.state.keys, sessions=app.state.sessions, bodies=held)
-    handlers.install(app)
+    app.add_middleware(Guard, parts=parts(settings), keys=app.state.keys, sessions=app.state.sessions, bodies=held)
+    handlers.install(app, shell.told)
     return app
 
 
@@ -107,6 +110,31 @@ def test_a_server_without_keys_answers_to_this_machines_names(unguarded: Door, h
 )
 def test_a_server_without_keys_answers_to_no_other_name(unguarded: Door, host: str) -> None:
     assert tell(unguarded.port, head("GET", "/v1/models").replace(b"127.0.0.1", host.encode())).status in (400, 403)
+
+
+CLOSED = ServeSettings(host="0.0.0.0", closed_network=True)
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.7:8080", "[fd00::1]:8080", "localhost", "bicross:8080", "search.ns.svc.cluster.local", "model.aws.local:8080", "OWN"]
+)
+def test_a_closed_network_may_use_addresses_and_names_that_no_stranger_can_have(host: str) -> None:
+    own = socket.gethostname() if host == "OWN" else host
+    assert asked(little(settings=CLOSED), "GET", "/livez", headers={"Host": own}).status_code == 404  # of no route: it was let in
+    named = CLOSED.model_copy(update={"host": "Search.corp.example"})
+    assert asked(little(settings=named), "GET", "/livez", headers={"Host": "search.corp.example"}).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "rebound.example.:80", "10.0.0.7.example", "local.example", "[::1", "", "a@b.example"])
+def test_a_page_cannot_reach_into_a_closed_network_under_a_name_of_its_own(host: str) -> None:
+    reply = asked(little(settings=CLOSED), "GET", "/livez", headers={"Host": host})
+    assert reply.status_code == 403 and "names without a dot" in reply.json()["error"]["message"]
+
+
+def test_with_keys_any_name_will_do(tmp_path: Path) -> None:
+    keys.create(tmp_path / "keys", "read", MINE)
+    app = little(tmp_path / "keys", settings=CLOSED)
+    assert asked(app, "GET", "/livez", headers={"Host": "search.example.com"}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -240,7 +268,7 @@ def test_a_session_opens_pages_and_nothing_else_and_ends_with_its_key(tmp_path: 
 
 def test_sessions_end_in_time_and_are_so_many_at_most() -> None:
     now = [0.0]
-    open_ = Sessions(lambda: now[0])
+    open_ = Sessions(clock=lambda: now[0])
     who = Caller("id", "read", MINE)
     token = open_.open(who)
     now[0] = sessions.LASTS - 1.0
@@ -254,8 +282,25 @@ def test_sessions_end_in_time_and_are_so_many_at_most() -> None:
 
 
 def test_the_cookie_is_for_this_site_and_for_no_script() -> None:
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie("t", secure=False).split("; "))
-    assert "Secure" in cookie("t", secure=True).split("; ") and "Secure" not in cookie("t", secure=False)
+    assert {"bicross_session=t", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(Sessions().cookie("t").split("; "))
+    assert "Secure" not in Sessions().cookie("t")
+
+
+def test_behind_https_cookies_are_sent_over_https_alone_and_no_other_host_can_set_the_sessions(tmp_path: Path) -> None:
+    secret, _ = keys.create(tmp_path / "keys", "read", MINE)
+    app = create_app(parts(ServeSettings(keys=tmp_path / "keys", behind_https=True)))
+    entered = asked(app, "POST", "/login?lang=zh", content=f"key={secret}")
+    pair, *flags = entered.headers["set-cookie"].split("; ")
+    assert pair.startswith("__Host-bicross_session=") and {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(flags)
+    assert "Domain" not in entered.headers["set-cookie"]
+    assert "; secure" in asked(app, "GET", "/login?lang=zh").headers["set-cookie"].lower()
+    token = pair.partition("=")[2]
+    assert app.state.sessions.find(token) is not None
+    for unsafe, status in ((f"bicross_session={token}", 303), (pair, 200)):
+        assert asked(app, "GET", "/", headers={"Cookie": unsafe}).status_code == status
+    left = asked(app, "POST", "/logout", headers={"Cookie": pair}).headers["set-cookie"]
+    assert left.startswith("__Host-bicross_session=; ") and "Max-Age=0" in left and "Secure" in left
+    assert app.state.sessions.find(token) is None
 
 
 FAMILIES: tuple[Family, ...] = ("native", "cohere", "openai", "tei", "sagemaker", "page")

@@ -195,6 +195,37 @@ def test_another_sites_page_can_neither_judge_nor_sign_in(browser: httpx.Client,
         assert httpx.post(f"{served.base}/login", data={"key": served.keys["read"]}, headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/login", {"Origin": "http://evil.example"}, 403),
+        ("POST", "/", {}, 405),
+        ("POST", "/ui/judge", {"Content-Encoding": "gzip"}, 415),
+        ("GET", "/collection", {"X-Api-Key": "bcx_wrong", "HX-Request": "true"}, 401),
+        ("POST", "/ui/judge", {"X-Api-Key": "bcx_wrong"}, 401),
+        ("POST", "/ui/judge", {}, 422),
+    ],
+)
+def test_what_is_refused_before_a_page_is_made_is_told_on_a_page(
+    browser: httpx.Client, served: Door, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    content = b"x" if method == "POST" else None
+    reply = browser.request(method, path, content=content, headers={"Origin": served.base} | headers | ZH)
+    assert reply.status_code == status and reply.headers["content-type"].startswith("text/html")
+    assert 'lang="zh-Hans"' in reply.text and 'class="problem"' in reply.text and "style-src" in reply.headers["content-security-policy"]
+    assert status != 405 or reply.headers["allow"] == "GET"
+
+
+def test_a_judgement_that_is_refused_leaves_the_form_as_it_was(browser: httpx.Client, served: Door) -> None:
+    mine = {"Origin": served.base, "HX-Request": "true"}
+    for headers, status in ((mine, 422), (mine | {"Sec-Fetch-Site": "cross-site"}, 403)):
+        reply = browser.post("/ui/judge", data={"q": "battery"}, headers=headers)
+        assert reply.status_code == status and reply.headers["hx-reswap"] == "none"
+        assert [one["id"] for one in Tags(reply.text).all("p")] == ["toast"]
+    ended = httpx.post(f"{served.base}/ui/judge", data={"q": "battery"}, headers=mine)
+    assert ended.status_code == 401 and ended.headers["hx-redirect"] == "/login"
+
+
 def test_who_is_not_signed_in_is_sent_to_the_door_and_a_wrong_key_does_not_open_it(served: Door) -> None:
     with httpx.Client(base_url=served.base) as client:
         for address in ("/", "/collection", "/ui/answer?q=battery"):

@@ -26,6 +26,9 @@ def serve(
     closed_network: Annotated[
         bool, typer.Option("--closed-network", help="Serve other machines without keys: only those who may do all can reach it.")
     ] = False,
+    behind_https: Annotated[
+        bool, typer.Option("--behind-https", help="Browsers come over https, through a proxy: cookies are sent over nothing else.")
+    ] = False,
     max_wait: Annotated[float, typer.Option(help="Seconds; work that would wait longer is refused (429).")] = 2.0,
     drain: Annotated[float, typer.Option(help="Seconds that an ending server has to finish what it began.")] = 8.0,
     as_json: Json = False,
@@ -34,7 +37,16 @@ def serve(
 
     With --json, one JSON object on stdout says the address when requests are taken. The log goes to stderr. Needs the extra `serve`.
     """
-    settings = settings_of("ServeSettings", host=host, port=port, keys=keys, closed_network=closed_network, max_wait=max_wait, drain=drain)
+    settings = settings_of(
+        "ServeSettings",
+        host=host,
+        port=port,
+        keys=keys,
+        closed_network=closed_network,
+        behind_https=behind_https,
+        max_wait=max_wait,
+        drain=drain,
+    )
     try:
         from bicross.serving import server
     except ModuleNotFoundError as error:

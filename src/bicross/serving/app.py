@@ -12,7 +12,7 @@ from bicross.serving.guard import Guard
 from bicross.serving.keys import Keys
 from bicross.serving.served import Served
 from bicross.serving.sessions import Sessions
-from bicross.serving.web import pages
+from bicross.serving.web import pages, shell
 
 
 def create_app(parts: Served) -> FastAPI:
@@ -24,9 +24,10 @@ def create_app(parts: Served) -> FastAPI:
     """
     app = FastAPI(title="Bicross", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=tracing.settings())
     keys = None if parts.settings.keys is None else Keys(parts.settings.keys)
-    app.state.served, app.state.keys, app.state.sessions, app.state.draining = parts, keys, Sessions(), False
-    app.add_middleware(Guard, parts=parts, keys=keys, sessions=app.state.sessions, bodies=Bodies())
-    handlers.install(app)
+    sessions = Sessions(secure=parts.settings.behind_https)
+    app.state.served, app.state.keys, app.state.sessions, app.state.draining = parts, keys, sessions, False
+    app.add_middleware(Guard, parts=parts, keys=keys, sessions=sessions, bodies=Bodies())
+    handlers.install(app, shell.told)
     app.include_router(health.router)
     app.include_router(metrics.router)
     for contract in (native, cohere, openai, tei, sagemaker):

@@ -11,15 +11,18 @@ import re
 import secrets
 from collections.abc import Mapping
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bicross.serving import handlers, logs, metrics, origins
-from bicross.serving.access import ALLOWED, Access, find
+from bicross.serving.access import ALLOWED, Access, Family, find
 from bicross.serving.bodies import Bodies, Gone, announced, check, throw_away
 from bicross.serving.keys import Keys
 from bicross.serving.refusals import Refused
 from bicross.serving.served import Caller, Served
-from bicross.serving.sessions import Sessions, token_of
+from bicross.serving.sessions import Sessions
+from bicross.serving.web import shell
 
 Headers = Mapping[bytes, bytes]
 REQUEST_ID = re.compile(rb"[!-~]{1,64}")
@@ -43,7 +46,6 @@ class Guard:
     def __init__(self, app: ASGIApp, parts: Served, keys: Keys | None, sessions: Sessions, bodies: Bodies) -> None:
         """`keys` None: all callers are admins of all collections."""
         self._app, self._parts, self._keys, self._sessions, self._bodies = app, parts, keys, sessions, bodies
-        self._own_names_only = keys is None and origins.loopback(parts.settings.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -79,7 +81,7 @@ class Guard:
                 raise
             family = state.get("family") or state["access"].family
             visit.refused = handlers.refusal_of(error, family, visit.request_id)
-            await handlers.answer(visit.refused, family, visit.request_id)(scope, receive, out)
+            await _told(visit.refused, family, scope)(scope, receive, out)
         finally:
             logs.write(visit)
             metrics.answered(visit.route, visit.status, visit.seconds, None if visit.refused is None else visit.refused.kind)
@@ -93,8 +95,8 @@ class Guard:
         visit.route = place.path
         if _length(scope) > LONGEST_HEAD:
             raise Refused(431, f"The address and headers are longer than {LONGEST_HEAD} bytes.", "too_large")
-        if self._own_names_only:
-            origins.check_host(headers)
+        if self._keys is None:
+            origins.check_host(headers, self._parts.settings.host)
         origins.check_origin(method, headers)
         caller = self._who(place, headers)
         if caller is None and (access is None or access.scope != "open"):
@@ -118,7 +120,7 @@ class Guard:
         presented = _presented(headers)
         if presented is not None:
             return self._keys.find(presented)
-        token = token_of(headers.items()) if access.family == "page" else None
+        token = self._sessions.token_of(headers.items()) if access.family == "page" else None
         found = self._sessions.find(token) if token is not None else None
         return found and self._keys.by_id(found.key)  # a revoked key's sessions end with it
 
@@ -176,13 +178,13 @@ async def _refuse(refused: Refused, scope: Scope, headers: Headers, receive: Rec
     """Answer without having read the body. What the client still sends of it is thrown away for a short while, then the connection ends."""
     state, visit = scope["state"], scope["state"]["visit"]
     visit.refused = refused
-    response = handlers.answer(refused, state["access"].family, visit.request_id)
+    response = _told(refused, state["access"].family, scope)
     if refused.status == 405:
         response.headers["Allow"] = state["allow"]
-    if refused.status == 401 and state["access"].family == "page" and scope["method"] in origins.READING:
+    if refused.status == 401 and state["access"].family == "page":
         if b"hx-request" in headers:
             response.headers["HX-Redirect"] = LOGIN
-        else:
+        elif scope["method"] in origins.READING:
             response.status_code, response.headers["Location"] = 303, LOGIN
     unread = announced(headers)
     if unread:
@@ -192,6 +194,12 @@ async def _refuse(refused: Refused, scope: Scope, headers: Headers, receive: Rec
     if unread:
         await throw_away(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _told(refused: Refused, family: Family, scope: Scope) -> Response:
+    if family == "page":
+        return shell.told(Request(scope), refused)
+    return handlers.answer(refused, family, scope["state"]["visit"].request_id)
 
 
 def _length(scope: Scope) -> int:

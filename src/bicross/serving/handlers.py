@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -68,8 +68,8 @@ def answer(refused: Refused, family: Family, request_id: str) -> Response:
     return Response(text.encode("utf-8", "replace"), refused.status, headers, "application/json")
 
 
-def install(app: FastAPI) -> None:
-    """Make `app` answer with `answer`. What nobody foresaw passes, for the guard sees it last."""
+def install(app: FastAPI, page: Callable[[Request, Refused], Response]) -> None:
+    """Make `app` answer with `answer`, and on the pages with `page`. What nobody foresaw passes, for the guard sees it last."""
 
     async def handle(request: Request, error: Exception) -> Response:
         family, request_id = spoken(request), request.state.visit.request_id
@@ -77,7 +77,7 @@ def install(app: FastAPI) -> None:
         request.state.visit.refused = refused
         if refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, Refused):
             request.state.visit.error = error
-        return answer(refused, family, request_id)
+        return page(request, refused) if family == "page" else answer(refused, family, request_id)
 
     for kind in (Refused, RequestValidationError, InputError, StoreError, HTTPException):
         app.add_exception_handler(kind, handle)

@@ -16,10 +16,14 @@ MOST = 1000
 
 
 class Sessions:
-    """At most `MOST` sessions, each for `LASTS` seconds; the oldest makes room. A restart of the server ends all of them."""
+    """At most `MOST` sessions, each for `LASTS` seconds; the oldest makes room. A restart of the server ends all of them.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    `secure`: browsers reach the server over https. They then send its cookies over nothing else, and no other host can set this one.
+    """
+
+    def __init__(self, secure: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self.secure, self._clock = secure, clock
+        self._cookie = f"__Host-{COOKIE}" if secure else COOKIE
         self._open: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()  # by the hash: how long a look-up takes tells no token
 
     def open(self, caller: Caller) -> str:
@@ -44,26 +48,20 @@ class Sessions:
         """End a session, if it is one."""
         self._open.pop(_hash(token), None)
 
+    def cookie(self, token: str = "") -> str:
+        """The Set-Cookie header that begins a session in the browser, or ends it where there is no token."""
+        lasts = LASTS if token else 0
+        return f"{self._cookie}={token}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Strict" + ("; Secure" if self.secure else "")
 
-def cookie(token: str, secure: bool) -> str:
-    """The Set-Cookie header that begins a session. `secure`: the request came over https (`request.url.scheme`)."""
-    return f"{COOKIE}={token}; Path=/; Max-Age={LASTS}; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
-
-
-def no_cookie() -> str:
-    """The Set-Cookie header that ends a session in the browser."""
-    return f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
-
-
-def token_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The session's token among a request's headers."""
-    for name, value in headers:
-        if name == b"cookie":
-            for part in value.decode("latin-1").split(";"):
-                label, _, token = part.strip().partition("=")
-                if label == COOKIE:
-                    return token[:200]
-    return None
+    def token_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+        """The session's token among a request's headers."""
+        for name, value in headers:
+            if name == b"cookie":
+                for part in value.decode("latin-1").split(";"):
+                    label, _, token = part.strip().partition("=")
+                    if label == self._cookie:
+                        return token[:200]
+        return None
 
 
 def _hash(token: str) -> bytes:

@@ -12,7 +12,7 @@ from bicross.errors import BicrossError
 from bicross.serving.refusals import Refused, Unavailable
 from bicross.serving.served import caller, served
 from bicross.serving.web import assets
-from bicross.serving.web.shell import names, refused, respond, words
+from bicross.serving.web.shell import names, refused, respond, told, words
 from bicross.serving.web.state import report_bytes, state_of
 
 router = APIRouter(include_in_schema=False)
@@ -35,7 +35,7 @@ async def _answer(request: Request, template: str) -> Response:
     try:
         name = parts.choose(caller(request), request.query_params.get("c") or None)
     except Refused as error:
-        return respond(request, "problem.html", {"problem": error.message}, error.status)
+        return told(request, error)
     found: dict[str, Any] = {"names": names(request), "here": name, "tab": "collection", "state": None, "facts": None}
     try:
         found["state"] = await run_in_threadpool(state_of, parts.collections[name])
@@ -54,7 +54,7 @@ async def report(request: Request, name: str) -> Response:
     try:
         chosen = parts.choose(caller(request), request.query_params.get("c") or None)
     except Refused as error:
-        return respond(request, "problem.html", {"problem": error.message}, error.status)
+        return told(request, error)
     content = await run_in_threadpool(report_bytes, parts.collections[chosen], name)
     if content is None:
         return respond(request, "problem.html", {"problem": f"There is no report {name[:80]!r}."}, 404)

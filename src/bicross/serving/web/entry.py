@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from bicross.serving import sessions
 from bicross.serving.access import ALLOWED
+from bicross.serving.sessions import Sessions
 from bicross.serving.web.assets import assets
 from bicross.serving.web.shell import respond
 
@@ -42,14 +42,15 @@ async def enter(request: Request) -> Response:
     found = request.app.state.keys.find(key)
     if found is None or "read" not in ALLOWED[found.scope]:
         return respond(request, "login.html", {"wrong": True}, 403)
-    token = request.app.state.sessions.open(found)
-    return RedirectResponse("/", 303, {"Set-Cookie": sessions.cookie(token, request.url.scheme == "https")})
+    sessions: Sessions = request.app.state.sessions
+    return RedirectResponse("/", 303, {"Set-Cookie": sessions.cookie(sessions.open(found))})
 
 
 @router.post("/logout")
 async def leave(request: Request) -> Response:
     """End the session."""
+    sessions: Sessions = request.app.state.sessions
     token = sessions.token_of(request.headers.raw)
     if token is not None:
-        request.app.state.sessions.close(token)
-    return RedirectResponse("/login", 303, {"Set-Cookie": sessions.no_cookie()})
+        sessions.close(token)
+    return RedirectResponse("/login", 303, {"Set-Cookie": sessions.cookie()})

@@ -18,7 +18,7 @@ from bicross.serving.refusals import Refused, Unavailable
 from bicross.serving.served import caller, served
 from bicross.serving.web import about, entry
 from bicross.serving.web.marks import pieces, split_title
-from bicross.serving.web.shell import names, refused, respond, words
+from bicross.serving.web.shell import names, refused, respond, told, words
 from bicross.serving.web.view import View, beside, key_of, view_of
 from bicross.serving.web.ways import SHOWN, Way, choices
 
@@ -69,8 +69,8 @@ async def _answer(request: Request, asked: Asked) -> tuple[int, dict[str, Any]]:
         again = "" if request.app.state.draining else f"/ui/answer?{request.url.query}"
         return 503, {**found, "problem": words(request)("not_ready") if again else str(error), "again": again}
     except (Refused, BicrossError) as error:
-        told = refused(request, error)
-        return told.status, {**found, "problem": told.message}
+        why = refused(request, error)
+        return why.status, {**found, "problem": why.message}
     return 200, {**found, "views": views, "beside": beside(*views) if len(views) > 1 else None, "grades": grades}
 
 
@@ -90,7 +90,7 @@ async def ask(request: Request) -> Response:
     try:
         asked = _asked(request)
     except Refused as error:
-        return respond(request, "problem.html", {"problem": error.message}, error.status)
+        return told(request, error)
     status, found = await _answer(request, asked)
     other = asked.second or Side(asked.first.collection, Way.of("fused"))
     t = words(request)
@@ -104,7 +104,7 @@ async def answer(request: Request) -> Response:
     try:
         asked = _asked(request)
     except Refused as error:
-        return respond(request, "problem.html", {"problem": error.message}, error.status)
+        return told(request, error)
     status, found = await _answer(request, asked)
     response = respond(request, "answer.html", found, status)
     response.headers["HX-Push-Url"] = f"/?{urlencode([*_kept(request)])}"
@@ -133,8 +133,8 @@ async def explain(request: Request) -> Response:
         whole = reading(documents[0]["title"], text)
         spans = await parts.engine.spans(collection, question, [whole], time.monotonic() + PATIENCE)
     except (Refused, BicrossError) as error:
-        told = refused(request, error)
-        return respond(request, "explained.html", {"problem": told.message}, told.status)
+        why = refused(request, error)
+        return respond(request, "explained.html", {"problem": why.message}, why.status)
     marked = pieces(whole, spans[0])
     title, body = split_title(whole, text, marked)
     return respond(request, "explained.html", {"title": title, "body": body, "whole": whole, "any": any(one.strength for one in marked)})
@@ -158,10 +158,7 @@ async def judge(request: Request) -> Response:
     try:
         await run_in_threadpool(feedback.judge, parts.collections[collection], question, document, grade)
     except BicrossError as error:
-        told = refused(request, error)
-        response = respond(request, "said.html", {"said": told.message}, told.status)
-        response.headers["HX-Reswap"] = "none"  # the form stays as it was
-        return response
+        return told(request, refused(request, error))
     number = _number(form.get("number"))
     if "hx-request" not in request.headers:
         back = urlencode({"q": question, "c": collection})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from bicross.errors import BicrossError
-from bicross.serving import handlers, sessions
+from bicross.serving import handlers
 from bicross.serving.access import ALLOWED
 from bicross.serving.refusals import Refused
 from bicross.serving.served import caller, served
@@ -37,12 +38,24 @@ def respond(request: Request, template: str, values: Mapping[str, Any], status: 
         "problem": "",
         "known": "read" in ALLOWED[who.scope],
         "may_judge": "write" in ALLOWED[who.scope],
-        "session": request.app.state.keys is not None and sessions.token_of(request.headers.raw) is not None,
+        "session": request.app.state.keys is not None and request.app.state.sessions.token_of(request.headers.raw) is not None,
         "other_address": _address(request, t.other),
     }
     response = HTMLResponse(assets.render(template, {**shared, **values}), status, dict(assets.HEADERS))
     if request.query_params.get("lang") in ("en", "zh"):
-        response.set_cookie(COOKIE, t.tongue, max_age=YEAR, samesite="lax", httponly=True, secure=request.url.scheme == "https")
+        response.set_cookie(COOKIE, t.tongue, max_age=YEAR, samesite="lax", httponly=True, secure=request.app.state.sessions.secure)
+    return response
+
+
+def told(request: Request, why: Refused) -> HTMLResponse:
+    """A refusal as a page; to a form that htmx sent, which stays as it was, as the line that says what became of it."""
+    if request.method == "POST" and "hx-request" in request.headers:
+        response = respond(request, "said.html", {"said": why.message}, why.status)
+        response.headers["HX-Reswap"] = "none"
+    else:
+        response = respond(request, "problem.html", {"problem": why.message}, why.status)
+    if why.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(why.retry_after)))
     return response
 
 
@@ -58,7 +71,8 @@ def names(request: Request) -> tuple[str, ...]:
 
 def _address(request: Request, tongue: str) -> str:
     """This page in the other language; of a form that was sent, the front page."""
-    if request.method != "GET" or request.url.path.startswith("/ui/"):
+    path = request.scope["path"]  # `request.url` would read Host, which may be none
+    if request.method != "GET" or path.startswith("/ui/"):
         return f"/?lang={tongue}"
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return f"{request.url.path}?{urlencode([*kept, ('lang', tongue)])}"
+    return f"{path}?{urlencode([*kept, ('lang', tongue)])}"
