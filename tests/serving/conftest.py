@@ -106,8 +106,8 @@ class DirectEngine:
     async def delete(self, collection: str, ids: Sequence[str]) -> dict[str, Any]:
         return await self._supervisor.call("writes", "delete", collection, {"ids": list(ids)})
 
-    async def documents(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        return await self._supervisor.call("reads", "documents", collection, {"ids": list(ids)})
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
+        return await self._supervisor.call("reads", "documents", collection, {"ids": list(ids), "brief": brief})
 
     async def describe(self, collection: str) -> dict[str, Any]:
         return await self._supervisor.call("reads", "describe", collection, {})

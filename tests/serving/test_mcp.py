@@ -156,3 +156,19 @@ def test_a_folder_without_a_collection_is_refused_before_anything_is_said(tmp_pa
 def host(collection: Path, **environment: str) -> StdioServerParameters:
     env = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **environment}
     return StdioServerParameters(command=sys.executable, args=["-m", "bicross.cli.main", "mcp", str(collection)], env=env)
+
+
+async def test_search_reads_no_texts_to_name_its_hits(agent: Client, engine: QueuedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    await engine.put("manual", [Document(f"tapir {number}", "Tapirs swim well. " * 5_000) for number in range(3)])
+    read, plain = [], engine.documents
+
+    async def documents(*args: Any, **named: Any) -> list[dict[str, Any]]:
+        read.append(await plain(*args, **named))
+        return read[-1]
+
+    monkeypatch.setattr(engine, "documents", documents)
+    found = (await call(agent, "search", query="tapirs", k=3))["results"]
+    assert {one["id"] for one in found} == {"tapir 0", "tapir 1", "tapir 2"}
+    assert len(json.dumps(read)) < 2_000
+    assert (await call(agent, "fetch", id="tapir 0"))["title"] == found[0]["title"]
+    await engine.delete("manual", [one["id"] for one in found])

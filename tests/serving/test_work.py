@@ -15,6 +15,7 @@ import bicross
 from bicross import pipeline
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError, Locked, StoreError
+from bicross.models import registry
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.serving import work as work_module
 from bicross.serving.frames import unpacked
@@ -273,7 +274,7 @@ def test_a_collection_without_documents_takes_its_first(tmp_path: Path) -> None:
 def test_a_collection_that_is_not_there_does_not_stop_the_others(fresh_collection: Path, tmp_path: Path) -> None:
     work = Work({"gone": tmp_path / "gone", "manual": fresh_collection})
     work.warm()
-    work.settle_all()
+    assert not work.settle("gone")
     for op, args in (("search", {"texts": ["a"], "settings": {}}), ("describe", {}), ("put", {"documents": [{"id": "a", "text": "b"}]})):
         with pytest.raises((InputError, StoreError), match="does not exist"):
             work.do(op, "gone", args)
@@ -294,3 +295,42 @@ def test_writing_does_not_wait_for_a_search_that_goes_on(work: Work, fresh_colle
     assert work.settle("manual")
     assert (fresh_collection / "truth.sqlite-wal").stat().st_size == 0
     assert first(work, "zeppelin") == "zeppelin"
+
+
+def test_a_filter_that_takes_too_long_is_given_up(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.warm()
+    with pytest.raises(Overdue):
+        work.search("manual", ["reset"], {}, where={"lang": "zh"}, seconds_left=1e-9)
+    monkeypatch.setattr(work_module, "FILTERING", -1.0)
+    with pytest.raises(InputError, match="filter takes longer"):
+        work.search("manual", ["reset"], {}, where={"lang": "en"})
+    assert first(work, "reset the device") == "reset"
+    monkeypatch.undo()
+    assert work.search("manual", ["reset"], {}, where={"lang": "en"})[0]["hits"]
+
+
+def test_a_collection_whose_models_fail_as_nobody_foresaw_does_not_stop_the_others(
+    work: Work, fresh_collection: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, calls = registry.load_reranker, []
+
+    def once(name: str) -> Any:
+        calls.append(name)
+        if len(calls) == 1:
+            raise RuntimeError("the model cannot be compiled")
+        return plain(name)
+
+    monkeypatch.setattr(registry, "load_reranker", once)
+    both = Work({"bad": fresh_collection, "manual": fresh_collection})
+    both.warm()
+    assert "bad cannot be searched" in caplog.text and "cannot be compiled" in caplog.text
+    assert first(both, "reset the device") == "reset"
+
+
+def test_a_brief_look_at_documents_gives_how_they_begin_and_where_they_are(work: Work) -> None:
+    meta = {"url": "https://example.org/a", "other": "word " * 1000}
+    work.put("manual", [{"id": "long", "title": "t" * 500, "text": "word " * 1000, "meta": meta}])
+    work.put("manual", [{"id": "far", "text": "a", "meta": {"url": "https://example.org/" + "a" * 3000}}])
+    brief, far = work.documents("manual", ["long", "far"], brief=True)
+    assert brief == {"id": "long", "title": "t" * 240, "text": "word " * 48, "meta": {"url": "https://example.org/a"}}
+    assert far["meta"] == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +25,9 @@ PATIENCE = 60
 class Speaking:
     """A model process and the two ends of its pipes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **others: Path) -> None:
         self.process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.say({"collections": {"manual": str(folder)}})
+        self.say({"collections": {name: str(path) for name, path in {"manual": folder, **others}.items()}})
         assert self.hear()["event"] == "ready"
 
     def say(self, frame: dict[str, Any]) -> None:
@@ -190,3 +191,18 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     return False
+
+
+def test_large_writes_to_one_collection_hold_up_no_other(fresh_collection: Path, made_collection: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(made_collection, tmp_path / "other"))
+    worker = Speaking(fresh_collection, other=other)
+    for part in range(6):
+        rows = [{"id": f"{part}-{number}", "text": f"Text {number} of part {part}."} for number in range(500)]
+        worker.say({"id": part, "lane": "writes", "op": "put", "collection": "manual", "args": {"documents": rows}})
+    small = {"documents": [{"id": "small", "text": "A small one."}]}
+    worker.say({"id": "other", "lane": "writes", "op": "put", "collection": "other", "args": small})
+    answers = [worker.hear() for _ in range(7)]
+    assert all(answer["ok"]["changed"] for answer in answers)
+    assert [answer["id"] for answer in answers].index("other") < 6
+    code, out, _ = worker.end()
+    assert (code, out) == (0, b"")

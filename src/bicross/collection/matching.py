@@ -103,6 +103,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.within = math.inf
+        self._given_up = "", 0.0  # the last filter that took longer than so many seconds
         self._revision = -1
         self._keys: OrderedDict[str, Keys] = OrderedDict()
 
@@ -113,13 +114,19 @@ class Memory:
         for that takes reading all texts; those of what is then found are.
 
         Raises:
-            TooLong: the look takes more than `within` seconds. Damaged: a `meta` is not JSON; the message names the document.
+            TooLong: the look takes more than `within` seconds, or did when this filter was asked for last.
+            Damaged: a `meta` is not JSON; the message names the document.
         """
         if revision != self._revision:
             self._keys.clear()
+            self._given_up = "", 0.0
             self._revision = revision
         asked = repr(where)  # not the filter, of which one that asks for 1 equals one that asks for true
         if asked not in self._keys:
+            slow, seconds = self._given_up
+            if asked == slow and self.within <= seconds:
+                raise TooLong
+            self._given_up = asked, self.within
             found = self._look(db, predicate(where))
             query = "SELECT key FROM passages WHERE doc_id IN "
             keys = [key for part in chunks(found) for (key,) in db.execute(f"{query} ({marks(part)})", part)]

@@ -67,8 +67,8 @@ class Engine(Protocol):
         """{deleted, unknown[id], documents}; gone from every answer when this returns."""
         ...
 
-    async def documents(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """{id, title, text, meta} of those that exist, in the order asked."""
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
+        """{id, title, text, meta} of those that exist, in the order asked; where `brief`, how title and text begin, and of meta the url."""
         ...
 
     async def describe(self, collection: str) -> dict[str, Any]:

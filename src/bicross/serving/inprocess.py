@@ -25,7 +25,7 @@ class Searchable(Protocol):
         deadline: float | None = None,
     ) -> list[dict[str, Any]]: ...
     async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored: ...
-    async def documents(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]: ...
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]: ...
     async def describe(self, collection: str) -> dict[str, Any]: ...
 
 
@@ -60,8 +60,8 @@ class InProcess:
         found = await self._do("score", collection, pairs=pairs)
         return Scored(tuple(found["scores"]), tuple(found["tokens"]), tuple(found["cut"]))
 
-    async def documents(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self._do("documents", collection, ids=ids)
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self._do("documents", collection, ids=ids, brief=brief)
         return found
 
     async def describe(self, collection: str) -> dict[str, Any]:

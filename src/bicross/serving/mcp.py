@@ -48,6 +48,7 @@ from bicross.serving.tool_shapes import (
     RerankedAll,
     Text,
 )
+from bicross.serving.work import LONGEST_URL
 from bicross.settings import SearchSettings
 
 PATH = "/mcp"
@@ -121,10 +122,9 @@ class Tools:
         with self._told(context):
             name = self._asker.choose(context, collection)
             (answer,) = await self._engine.search(name, [query], SearchSettings(k=k), filter)
-            documents = {one["id"]: one for one in await self._engine.documents(name, [hit["id"] for hit in answer["hits"]])}
+            found = await self._engine.documents(name, [hit["id"] for hit in answer["hits"]], brief=True)
         own = self._asker.choose(context, None) == name
-        live = [documents[hit["id"]] for hit in answer["hits"] if hit["id"] in documents]
-        return FoundAll(results=[Found(id=_id_of(name, one, own), title=_title_of(one), url=_url_of(name, one)) for one in live])
+        return FoundAll(results=[Found(id=_id_of(name, one, own), title=_title_of(one), url=_url_of(name, one)) for one in found])
 
     async def fetch(self, id: Annotated[str, Field(max_length=4_000, description="An id that search gave.")], context: Context) -> Fetched:
         """Read one document whole, by the id that search gave."""
@@ -284,7 +284,7 @@ def _title_of(document: dict[str, Any]) -> str:
 def _url_of(collection: str, document: dict[str, Any]) -> str:
     """Where a reader finds the document: its own `url`, or an address that names collection and id."""
     url = document["meta"].get("url")
-    return url if isinstance(url, str) and url else _address(collection, document["id"])
+    return url if isinstance(url, str) and 0 < len(url) <= LONGEST_URL else _address(collection, document["id"])
 
 
 def _address(collection: str, document_id: str) -> str:

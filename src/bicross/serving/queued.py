@@ -155,7 +155,8 @@ class QueuedEngine:
         units = [Unit((question, deadline), costs.tokens(question, settings), len(question)) for question in questions]
         args = {"settings": settings.model_dump(mode="json"), "where": where}
         stage = settings.stage if settings.stage != "both" or settings.depth else "fused"
-        answers, queued = await self._ask("search", collection, args, units, deadline, stage)
+        way = stage if where is None else f"{stage}, filtered"  # looking at all meta takes its time too
+        answers, queued = await self._ask("search", collection, args, units, deadline, way)
         for answer in answers:
             costs.learn(answer, settings, where is not None)
             answer["seconds"] = {"queue": queued, **answer["seconds"]}
@@ -197,10 +198,10 @@ class QueuedEngine:
         found: dict[str, Any] = await self._write("delete", collection, {"ids": list(ids)}, sum(map(len, ids)))
         return found
 
-    async def documents(self, collection: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
         """See `Engine.documents`."""
         self._look()
-        call = self._supervisor.call("reads", "documents", collection, {"ids": list(ids)})
+        call = self._supervisor.call("reads", "documents", collection, {"ids": list(ids), "brief": brief})
         found: list[dict[str, Any]] = await self._reads.take(call)
         return found
 

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bicross.collection.matching import TooLong
 from bicross.collection.store import Collection
-from bicross.data.lines import Malformed
-from bicross.data.rows import content, identifier
 from bicross.errors import BicrossError, InputError, Locked
 from bicross.opened import OpenCollection
 from bicross.protocols import Side
-from bicross.records import Document
 from bicross.searchers.spans import Span
 from bicross.searchers.weights import Weights
+from bicross.serving import given
 from bicross.serving.frames import packed
 from bicross.serving.live import Live
 from bicross.serving.pace import Pace
@@ -34,7 +33,9 @@ LANES = {
     "documents": "reads",
     "describe": "reads",
 }
-"""The operations, and the lane that each runs in: one thread a lane, so that none waits for another's."""
+"""The operations, and the lane that each runs in: one thread a lane, and of writes one a collection, so that none waits for another's."""
+FILTERING = 5.0  # seconds that a filter may look at the documents' meta, while all other questions wait
+BRIEF, LONGEST_URL = 240, 2_000  # code points of a title, a text and an address that a brief look at a document gives
 TAIL = 1_000  # passages without an index that are always borne; beyond, a tenth of all
 
 
@@ -43,7 +44,7 @@ class Overdue(Exception):
 
 
 class Work:
-    """The collections, by name. Each lane's operations are called by one thread."""
+    """The collections, by name. Each lane's operations are called by one thread, writes by one for each collection."""
 
     def __init__(self, collections: Mapping[str, Path]) -> None:
         self._live = {name: Live(path) for name, path in collections.items()}
@@ -56,6 +57,8 @@ class Work:
                 self.search(name, ["?"], {"k": 1})
             except BicrossError as error:
                 log.warning("%s cannot be searched: %s", name, error)
+            except Exception:  # whatever it is, the other collections must be served
+                log.exception("%s cannot be searched", name)
 
     def do(self, op: str, collection: str, args: Mapping[str, Any]) -> Any:
         """One operation. Raises InputError where there is no such one, Overdue, and what the operation raises."""
@@ -81,7 +84,8 @@ class Work:
         """An answer a question (`Answer.as_json`), with `degraded` and `seconds`: see `Engine.search`. One question that cannot be asked
         refuses them all.
 
-        Where reranking so deep would take longer than `seconds_left`, as far as is known, fewer candidates are reranked.
+        A filter that looks for longer than FILTERING seconds, or than `seconds_left`, is given up: InputError, or Overdue. Where reranking
+        so deep would take longer than `seconds_left`, as far as is known, fewer candidates are reranked.
         """
         _in_time(seconds_left)
         wanted, pace = SearchSettings.model_validate(settings), self._pace[collection]
@@ -91,34 +95,40 @@ class Work:
             fits = depth if seconds_left is None else pace.depth(depth, len(texts), seconds_left)
             if wanted.min_probability is not None:  # what was calibrated is two-stage search, so some of it there must be
                 fits = max(fits, min(1, depth))
+            opened.view.matching.within = FILTERING if seconds_left is None else min(FILTERING, seconds_left)
             found = opened.search(texts, wanted if fits == depth else wanted.model_copy(update={"depth": fits}), where)
             pace.took(len(texts), sum(answer.reranked for answer in found.queries), found.seconds)
             return [{**answer, "degraded": fits < depth} for answer in found.as_json()["queries"]]
 
-        return self._live[collection].ask(ask)
+        try:
+            return self._live[collection].ask(ask)
+        except TooLong as error:
+            if seconds_left is not None and seconds_left < FILTERING:
+                raise Overdue from error
+            raise InputError(f"The filter takes longer than {FILTERING:g} s here; ask with fewer conditions, or without it.") from error
 
     def embed(self, collection: str, texts: Sequence[str], side: Side, seconds_left: float | None = None) -> Json:
         """{vectors (base64 of float32, little-endian), dim, tokens[n], cut[n]}; see `Engine.embed`."""
         _in_time(seconds_left)
         for text in texts:
-            _checked(text, "text")
+            given.checked(text, "text")
         vectors, tokens, cut = self._live[collection].ask(lambda opened: opened.encoder().encode_counted(side, texts))
         return {"vectors": packed(vectors), "dim": vectors.shape[1], "tokens": tokens, "cut": cut}
 
     def score(self, collection: str, pairs: Sequence[Sequence[str]], seconds_left: float | None = None) -> Json:
         """{scores[n], tokens[n], cut[n]}; see `Engine.score`."""
         _in_time(seconds_left)
-        asked = [(_checked(query, "question"), _checked(text, "text")) for query, text in pairs]
+        asked = [(given.checked(query, "question"), given.checked(text, "text")) for query, text in pairs]
         scores, tokens, cut = self._live[collection].ask(lambda opened: opened.reranker().score_counted(asked))
         return {"scores": scores.tolist(), "tokens": tokens, "cut": cut}
 
     def spans(self, collection: str, question: str, texts: Sequence[str], seconds_left: float | None = None) -> list[list[Json]]:
         """See `Engine.spans`."""
         _in_time(seconds_left)
-        asked = [_checked(text, "text") for text in texts]
+        asked = [given.checked(text, "text") for text in texts]
 
         def ask(opened: OpenCollection) -> list[list[Span]]:
-            found = opened.mattering(_checked(question, "question"), asked)
+            found = opened.mattering(given.checked(question, "question"), asked)
             opened.cut()  # noted by the reranker, and not to be told of the next search
             return found
 
@@ -133,13 +143,13 @@ class Work:
         Raises:
             InputError: a document cannot be stored; the message names it. Locked: another process writes. StoreError: the disk refuses.
         """
-        given = _documents(documents)
+        rows = given.documents(documents)
         live = self._live[collection]
         with Collection.write(live.path, hurry=True) as writer:
             encoder = live.encoder_for(writer)
             adopt(writer, encoder, IndexSettings())
             done = Upsert(writer, encoder)
-            for part, _ in chunks_of(given):
+            for part, _ in chunks_of(rows):
                 done.put(part)
         truncated = [{"id": skip.id, "reason": skip.reason} for skip in done.truncated]
         counts = {"changed": done.changed, "unchanged": done.seen - done.changed, "documents": live.shelf.counts().documents}
@@ -157,11 +167,6 @@ class Work:
             gone = writer.delete(ids)
         unknown = [name for name in dict.fromkeys(ids) if name not in present]
         return {"deleted": gone, "unknown": unknown, "documents": live.shelf.counts().documents}
-
-    def settle_all(self) -> None:
-        """`settle` every collection."""
-        for name in self._live:
-            self.settle(name)
 
     def settle(self, collection: str) -> bool:
         """Fold what was written into a new generation where it has grown, and always after a deletion; tells whether it did. To be called
@@ -183,9 +188,11 @@ class Work:
 
     # --- reads -----------------------------------------------------------------------------------------------------
 
-    def documents(self, collection: str, ids: Sequence[str]) -> list[Json]:
+    def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[Json]:
         """See `Engine.documents`."""
         found = self._live[collection].shelf.documents(ids).values()
+        if brief:
+            return [{"id": one.id, "title": one.title[:BRIEF], "text": one.text[:BRIEF], "meta": _address(one.meta)} for one in found]
         return [{"id": one.id, "title": one.title, "text": one.text, "meta": dict(one.meta)} for one in found]
 
     def describe(self, collection: str) -> Json:
@@ -215,31 +222,12 @@ def _in_time(seconds_left: float | None) -> None:
         raise Overdue
 
 
+def _address(meta: Mapping[str, Any]) -> Json:
+    """The `url` alone, where it is one."""
+    url = meta.get("url")
+    return {"url": url} if isinstance(url, str) and len(url) <= LONGEST_URL else {}
+
+
 def _named(model: str) -> str:
     """A model's name without the folders above it."""
     return Path(model).name if model.startswith("/") else model
-
-
-def _checked(value: Any, what: str) -> str:
-    try:
-        return content(value, what)
-    except Malformed as error:
-        raise InputError(f"A text cannot be read: {error}.") from error
-
-
-def _documents(given: Sequence[Mapping[str, Any]]) -> list[Document]:
-    """As rows of a file are read, but one that cannot be used refuses all. Raises InputError, naming the document."""
-    documents: dict[str, Document] = {}
-    for place, fields in enumerate(given):
-        name = str(fields.get("id"))[:80]
-        try:
-            doc_id = identifier(fields.get("id"))
-            title, text = content(fields.get("title"), "title"), content(fields.get("text"), "text")
-            if not (text.strip() or title.strip()):
-                raise Malformed("the text is empty")
-            if doc_id in documents:
-                raise Malformed("the id stands twice in one request")
-        except Malformed as error:
-            raise InputError(f"Document {place} ({name!a}) cannot be stored: {error}.") from error
-        documents[doc_id] = Document(doc_id, text if text.strip() else title, title, dict(fields.get("meta") or {}))
-    return list(documents.values())

@@ -22,7 +22,7 @@ from bicross.errors import BicrossError
 from bicross.models import progress
 from bicross.serving.frames import BadFrame, Frame, encoded, read_frame
 from bicross.serving.logs import Lines
-from bicross.serving.work import LANES, Overdue, Work
+from bicross.serving.work import Overdue, Work
 
 log = logging.getLogger("bicross.worker")
 NICE = 5  # the front process answers quickly on a busy machine
@@ -37,9 +37,10 @@ class Worker:
         self._calls, self._answers = calls, answers
         self._speaking = Lock()
         self._ending = Event()
-        self._writing = Lock()  # held while a write is done
+        self._writing: dict[str, Lock] = {}  # by collection, held while a write is done
+        self._writes: dict[str, queue.SimpleQueue[tuple[Frame, float]]] = {}
         self._signed = 0.0
-        self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float]]] = {lane: queue.SimpleQueue() for lane in set(LANES.values())}
+        self._lanes: dict[str, queue.SimpleQueue[tuple[Frame, float]]] = {lane: queue.SimpleQueue() for lane in ("models", "reads")}
 
     def run(self) -> int:
         """Work until the calls end; returns the exit code: 1 where what came was no frame."""
@@ -51,22 +52,26 @@ class Worker:
             work.warm()
             for lane in ("models", "reads"):
                 Thread(target=self._serve, args=(lane, work), name=lane, daemon=True).start()
-            Thread(target=self._write, args=(work,), name="writes", daemon=True).start()
+            for name in start["collections"]:
+                self._writing[name], self._writes[name] = Lock(), queue.SimpleQueue()
+                Thread(target=self._write, args=(name, work), name=f"writes {name}", daemon=True).start()
             self._say({"event": "ready", "pid": os.getpid()})
             code = self._read()
         except BadFrame:
             log.exception("what came on stdin is no frame; the process ends")
             return 1
         self._ending.set()
-        with self._writing:  # whatever else goes on, folding too, changes nothing that was promised
-            return code
+        for writing in self._writing.values():  # whatever else goes on, folding too, changes nothing that was promised
+            writing.acquire()
+        return code
 
     def _read(self) -> int:
         try:
             while (call := read_frame(self._calls)) is not None:
-                lane = self._lanes.get(str(call.get("lane")))
+                named, collection = str(call.get("lane")), str(call.get("collection"))
+                lane = self._writes.get(collection) if named == "writes" else self._lanes.get(named)
                 if lane is None:
-                    self._refuse(call.get("id"), "Internal", f"There is no lane {call.get('lane')!r}.")
+                    self._refuse(call.get("id"), "Internal", f"There is no lane {named!r} of a collection {collection!r}.")
                 else:
                     lane.put((call, time.monotonic()))
         except BadFrame:
@@ -82,10 +87,10 @@ class Worker:
             call, came = self._lanes[name].get()
             self._do(work, call, time.monotonic() - came)
 
-    def _write(self, work: Work) -> None:
-        """The lane of writes. When none has come for a moment, what they left is folded, so that who writes one after the other waits for
-        no folding; so is what the process before this one left."""
-        lane = self._lanes["writes"]
+    def _write(self, name: str, work: Work) -> None:
+        """A collection's lane of writes, so that none waits for another's. When none has come for a moment, what they left is folded, so
+        that who writes one after the other waits for no folding; so is what the process before this one left."""
+        lane = self._writes[name]
         unsettled: float | None = time.monotonic()
         while not self._ending.is_set():
             try:
@@ -93,18 +98,18 @@ class Worker:
                     raise queue.Empty
                 call, came = lane.get(timeout=None if unsettled is None else REST)
             except queue.Empty:
-                self._settle(work)
+                self._settle(name, work)
                 unsettled = None
                 continue
-            with self._writing:
+            with self._writing[name]:
                 if not self._ending.is_set():  # what was not begun was not promised either
                     self._do(work, call, time.monotonic() - came)
             unsettled = unsettled or time.monotonic()
 
     @staticmethod
-    def _settle(work: Work) -> None:
+    def _settle(name: str, work: Work) -> None:
         try:
-            work.settle_all()
+            work.settle(name)
         except Exception:  # whatever it is, the next write must be done
             log.exception("folding failed")
 
