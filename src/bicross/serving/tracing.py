@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
-    from opentelemetry.trace import Tracer
 
+NAME = "bicross"
 OPERATION, RETRIEVAL, EMBEDDINGS = "gen_ai.operation.name", "retrieval", "embeddings"
 SOURCE = "gen_ai.data_source.id"
 TOP_K = "gen_ai.retrieval.top_k"
@@ -38,16 +40,12 @@ def settings() -> TelemetryConfig:
 
 def retrieved(collection: str, k: int, seconds: Mapping[str, float]) -> None:
     """A search has just been answered: its span, and in it one for each stage, in their order. `seconds` is an answer's, by stage."""
-    tracer = _tracer()
-    if tracer is None:
-        return
-    from opentelemetry.trace import set_span_in_context
-
+    tracer = trace.get_tracer(NAME)
     end = time_ns()
     begin = end - sum(round(taken * NANOSECONDS) for taken in seconds.values())
     attributes: dict[str, str | int] = {OPERATION: RETRIEVAL, SOURCE: collection, TOP_K: k}
     span = tracer.start_span(f"{RETRIEVAL} {collection}", attributes=attributes, start_time=begin)
-    within = set_span_in_context(span)
+    within = trace.set_span_in_context(span)
     for stage, taken in seconds.items():
         inner = tracer.start_span(stage, within, attributes={STAGE: stage}, start_time=begin)
         begin += round(taken * NANOSECONDS)
@@ -58,19 +56,8 @@ def retrieved(collection: str, k: int, seconds: Mapping[str, float]) -> None:
 @contextmanager
 def embedding(collection: str) -> Iterator[None]:
     """The span of embedding texts with the bi-encoder of a collection."""
-    tracer = _tracer()
-    if tracer is None:
-        yield
-        return
+    tracer = trace.get_tracer(NAME)
     attributes = {OPERATION: EMBEDDINGS, SOURCE: collection}
     name = f"{EMBEDDINGS} {collection}"  # of an exception no message is kept, for it may quote what was asked
     with tracer.start_as_current_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False):
         yield
-
-
-def _tracer() -> Tracer | None:
-    try:
-        from opentelemetry import trace
-    except ModuleNotFoundError:  # FastAPI before 0.165 comes without it
-        return None
-    return trace.get_tracer("bicross")
