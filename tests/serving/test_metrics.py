@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bicross.serving import metrics, tracing
@@ -76,16 +83,17 @@ def test_stages_of_other_names_make_no_series(served: Door) -> None:
 
 def test_a_restart_of_the_worker_is_counted(served: Door) -> None:
     before = total(numbers(served), "bicross_worker_restarts_total")
-    metrics.restarted()
+    supervisor = served.app.state.served.engine._supervisor
+    killed = supervisor.pid
+    os.kill(killed, signal.SIGKILL)
+    limit = time.monotonic() + 60
+    while supervisor.pid in (killed, None) or tell(served.port, head("GET", "/readyz")).status != 200:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
     assert total(numbers(served), "bicross_worker_restarts_total") == before + 1
 
 
 def test_spans_of_a_search_lie_in_each_other_and_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -104,6 +112,8 @@ def test_spans_of_a_search_lie_in_each_other_and_follow_each_other(monkeypatch: 
 
 
 def test_without_a_tracer_nothing_is_recorded() -> None:
-    tracing.retrieved(MINE, 5, {"recall": 1.0})
+    kept = trace.get_current_span()
     with tracing.embedding(MINE):
-        pass
+        assert not trace.get_current_span().is_recording()
+        tracing.retrieved(MINE, 5, {"recall": 1.0})
+    assert trace.get_current_span() is kept and not kept.is_recording()

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, collection: Path, *flags: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "bicross.cli.main", "serve", str(collection), "--port", "0", "--json", *flags]
+def serving(
+    folder: Path, collection: Path, *flags: str, program: Sequence[str] = ("-m", "bicross.cli.main"), paths: str = ""
+) -> Iterator[Running]:
+    """`bicross serve` as a process of its own. `program`: what else starts it; `paths`: where Python looks for modules first."""
+    command = [sys.executable, *program, "serve", str(collection), "--port", "0", "--json", *flags]
     stderr = folder / "stderr"
-    with stderr.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (paths, os.environ.get("PYTHONPATH"))))}
+    with stderr.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=env) as process:
         try:
             assert process.stdout
             line = process.stdout.readline()
@@ -72,11 +77,24 @@ def half_a_request(url: str) -> socket.socket:
     return line
 
 
+WAITING = """
+import pathlib, sys, time
+if "bicross.serving.worker" in sys.orig_argv:
+    while not pathlib.Path(__file__).with_name("go").exists():
+        time.sleep(0.02)
+"""
+
+
 def test_it_answers_while_models_load_then_searches_then_ends_with_exit_code_0(collection: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, collection) as running:
+    (tmp_path / "sitecustomize.py").write_text(WAITING)  # the model process loads when it is told to
+    with serving(tmp_path, collection, paths=str(tmp_path)) as running:
         assert running.said == {"url": running.url, "collections": ["manual"]}
         assert httpx.get(f"{running.url}/livez").status_code == 200
-        assert httpx.get(f"{running.url}/readyz").json()["status"] in {"loading", "ready"}
+        assert httpx.get(f"{running.url}/readyz").json()["status"] == "loading"
+        early = httpx.post(f"{running.url}/v1/search", json={"question": "How do I reset it?"}, timeout=PATIENCE)
+        assert early.status_code == 503 and int(early.headers["retry-after"]) >= 1
+        assert early.json()["error"]["kind"] == "unavailable"
+        (tmp_path / "go").touch()
         running.ready()
         found = httpx.post(f"{running.url}/v1/search", json={"question": "How do I reset it?"})
         assert found.status_code == 200
@@ -173,12 +191,13 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(collection: Path) -> None:
     assert done.stdout == ""
 
 
-def test_without_the_extra_the_command_that_installs_it_is_said(collection: Path) -> None:
-    script = "import sys; sys.modules['fastapi'] = None; from bicross.cli.main import main; main()"
-    command = [sys.executable, "-c", script, "serve", str(collection)]
+@pytest.mark.parametrize(("verb", "missing"), [("serve", "fastapi"), ("mcp", "fastapi"), ("mcp", "mcp")])
+def test_without_the_extra_the_command_that_installs_it_is_said(collection: Path, verb: str, missing: str) -> None:
+    script = f"import sys; sys.modules['{missing}'] = None; from bicross.cli.main import main; main()"
+    command = [sys.executable, "-c", script, verb, str(collection)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
-    assert done.stderr == "bicross: Serving needs fastapi, which is not installed: pip install 'bicross[serve]'\n"
+    assert re.fullmatch(r"bicross: Serving needs [\w.]+, which is not installed: pip install 'bicross\[serve\]'\n", done.stderr)
 
 
 def _never(url: str, names: object) -> None:
