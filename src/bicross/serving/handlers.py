@@ -51,7 +51,8 @@ def refusal_of(error: Exception, family: Family, request_id: str) -> Refused:
     if isinstance(error, Locked):
         return Unavailable("Another process is writing to the collection; try again soon.")
     if isinstance(error, StoreError) and not isinstance(error, Damaged):
-        message = f"The server could not write to its disk. Nothing was changed. Its operator finds why in the log under {request_id}."
+        message = "The server could not write to its disk. Some of what was sent may have been stored; send it again later. "
+        message += f"The operator finds why in the log under {request_id}."
         return Refused(507, message, "storage")
     if isinstance(error, HTTPException) and error.status_code < 500:
         kind = KINDS.get(error.status_code, "invalid_request")
