@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from bicross import pipeline
+from bicross.protocols import Side
 from bicross.records import Document
-from bicross.serving.engine import Embedded, Scored, Side
+from bicross.serving.engine import Embedded, Scored
 from bicross.serving.frames import unpacked
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.supervisor import Supervisor

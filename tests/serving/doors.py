@@ -54,7 +54,9 @@ class Reply:
 
 
 @contextmanager
-def door(collections: Mapping[str, Path], folder: Path, guarded: bool = True, patience: float = 30.0) -> Iterator[Door]:
+def door(
+    collections: Mapping[str, Path], folder: Path, guarded: bool = True, patience: float = 30.0, engine: type[QueuedEngine] = QueuedEngine
+) -> Iterator[Door]:
     """A server of `collections`, of which "manual" and "theirs" have keys. `patience`: seconds that it waits for a body."""
     file = folder / "keys.json"
     made = {scope: keys.create(file, scope, MINE)[0] for scope in ("read", "write")}
@@ -68,8 +70,8 @@ def door(collections: Mapping[str, Path], folder: Path, guarded: bool = True, pa
         supervisor = Supervisor(collections)
         await supervisor.start()
         assert await supervisor.loaded(60)
-        engine = QueuedEngine(supervisor, settings)
-        app = create_app(Served(engine, collections, settings))
+        made_engine = engine(supervisor, settings)
+        app = create_app(Served(made_engine, collections, settings))
         app.user_middleware[0].kwargs["bodies"] = Bodies(patience)
         server = uvicorn.Server(
             uvicorn.Config(app, port=0, log_config=None, access_log=False, http=PatientProtocol, ws="none", server_header=False)
@@ -83,7 +85,7 @@ def door(collections: Mapping[str, Path], folder: Path, guarded: bool = True, pa
             await asyncio.sleep(0.02)
         server.should_exit = True
         await serving
-        await engine.close(5.0)
+        await made_engine.close(5.0)
         await supervisor.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))

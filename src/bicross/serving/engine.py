@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from bicross.protocols import Side
 from bicross.records import Document
 from bicross.settings import SearchSettings
 from bicross.vectors import Vectors
-
-Side = Literal["query", "document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,9 @@ class Scored:
     cut: tuple[bool, ...]
 
 
-class Engine(Protocol):
-    """`collection` is a name that is served. `deadline` is a `time.monotonic()` value; work that cannot be done by then is not begun.
+class Searchable(Protocol):
+    """What agents ask for. `collection` is a name that is served. `deadline` is a `time.monotonic()` value; work that cannot be done by
+    then is not begun.
 
     All raise `refusals.Overloaded`, `refusals.Unavailable`, `refusals.Late`, and `errors.InputError` or `errors.StoreError` of what is
     asked. A task that is cancelled takes its work out of the queue.
@@ -50,8 +50,22 @@ class Engine(Protocol):
         by stage. `where` is a filter on the documents' meta."""
         ...
 
-    async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded: ...
     async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored: ...
+
+    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
+        """{id, title, text, meta} of those that exist, in the order asked; where `brief`, how title and text begin, and of meta the url."""
+        ...
+
+    async def describe(self, collection: str) -> dict[str, Any]:
+        """{name, documents, passages, encoder, reranker, dimensions, max_tokens, matryoshka[dimension], similarity, space, depth,
+        calibrated[kind], weights}."""
+        ...
+
+
+class Engine(Searchable, Protocol):
+    """What the routes ask for: what agents ask for, and vectors, spans and writes, which raise the same."""
+
+    async def embed(self, collection: str, texts: Sequence[str], side: Side, deadline: float | None = None) -> Embedded: ...
 
     async def spans(
         self, collection: str, question: str, texts: Sequence[str], deadline: float | None = None
@@ -65,15 +79,6 @@ class Engine(Protocol):
 
     async def delete(self, collection: str, ids: Sequence[str]) -> dict[str, Any]:
         """{deleted, unknown[id], documents}; gone from every answer when this returns."""
-        ...
-
-    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]:
-        """{id, title, text, meta} of those that exist, in the order asked; where `brief`, how title and text begin, and of meta the url."""
-        ...
-
-    async def describe(self, collection: str) -> dict[str, Any]:
-        """{name, documents, passages, encoder, reranker, dimensions, max_tokens, matryoshka[dimension], similarity, space, depth,
-        calibrated[kind], weights}."""
         ...
 
     @property

@@ -6,27 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bicross.serving.engine import Scored
 from bicross.serving.work import LANES, Work
 from bicross.settings import SearchSettings
-
-
-class Searchable(Protocol):
-    """What the tools ask of an engine (`engine.Engine`)."""
-
-    async def search(
-        self,
-        collection: str,
-        questions: Sequence[str],
-        settings: SearchSettings,
-        where: Mapping[str, Any] | None = None,
-        deadline: float | None = None,
-    ) -> list[dict[str, Any]]: ...
-    async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored: ...
-    async def documents(self, collection: str, ids: Sequence[str], brief: bool = False) -> list[dict[str, Any]]: ...
-    async def describe(self, collection: str) -> dict[str, Any]: ...
 
 
 class InProcess:

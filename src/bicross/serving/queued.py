@@ -14,10 +14,11 @@ import numpy as np
 
 from bicross.data.sentences import PIECES
 from bicross.errors import InputError
+from bicross.protocols import Side
 from bicross.records import Document
 from bicross.serving import metrics, tracing
 from bicross.serving.batcher import Batcher
-from bicross.serving.engine import Embedded, Scored, Side
+from bicross.serving.engine import Embedded, Scored
 from bicross.serving.frames import unpacked
 from bicross.serving.refusals import Overloaded, Unavailable
 from bicross.serving.supervisor import Supervisor

@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-LONGEST_QUESTION, LONGEST_TEXT, MOST_TEXTS, MOST_HITS = 8_000, 100_000, 200, 50  # characters, characters, texts, documents
+from bicross.serving.feedback import LONGEST_QUESTION
+
+LONGEST_TEXT, MOST_TEXTS = 100_000, 200  # characters, texts
+MOST_HITS = 50  # half of what the native API gives: all that a tool answers stands in the agent's context
 Question = Annotated[str, Field(max_length=LONGEST_QUESTION, description="A question or keywords, in English or Chinese.")]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Named = Annotated[str | None, Field(max_length=200, description="A name from list_collections; without one, the default collection.")]

@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
-import uvicorn
 
 from bicross.serving import keys
-from bicross.serving.app import create_app
 from bicross.serving.queued import QueuedEngine
-from bicross.serving.served import Served
-from bicross.serving.supervisor import Supervisor
-from bicross.settings import ServeSettings
+from tests.serving.doors import MINE, door
 from tests.serving.test_server import serving
 
 
 @contextmanager
 def running(collection: Path, engine: type[QueuedEngine] = QueuedEngine) -> Iterator[str]:
-    """The base URL of a server of the collection, with such an engine."""
-    started, url, settings = threading.Event(), list[str](), ServeSettings()
-    server: list[uvicorn.Server] = []
-
-    async def serve() -> None:
-        supervisor = Supervisor({"manual": collection})
-        await supervisor.start()
-        assert await supervisor.loaded(60)
-        app = create_app(Served(engine(supervisor, settings), {"manual": collection}, settings))
-        server.append(uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")))
-        task = asyncio.create_task(server[0].serve())
-        while not server[0].started:
-            await asyncio.sleep(0.01)
-        port = server[0].servers[0].sockets[0].getsockname()[1]
-        url.append(f"http://127.0.0.1:{port}")
-        started.set()
-        await task
-        await supervisor.close()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert started.wait(90)
-    yield url[0]
-    server[0].should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
+    """The base URL of a server of the collection without keys, with such an engine."""
+    with TemporaryDirectory() as folder, door({MINE: collection}, Path(folder), guarded=False, engine=engine) as found:
+        yield found.base
 
 
 @pytest.fixture(scope="package")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cohere
 import httpx
 import numpy as np
 import openai
@@ -10,6 +9,7 @@ import pytest
 from langchain_cohere import CohereRerank
 from langchain_core.documents import Document
 from langchain_openai import OpenAIEmbeddings
+from pydantic import SecretStr
 
 from bicross.models.hashed import HashedEncoder
 
@@ -38,11 +38,10 @@ def test_the_token_ids_that_openai_embeddings_send_by_default_are_refused_with_w
 
 
 def test_cohere_rerank_compresses_documents(live: str) -> None:
-    with httpx.Client() as transport:
-        client = cohere.ClientV2("none", base_url=live, httpx_client=transport)
-        compressor = CohereRerank(client=client, model="any", top_n=2)
-        documents = [Document(text, metadata={"place": place}) for place, text in enumerate(TEXTS)]
-        found = compressor.compress_documents(documents, "电池能用多久")
+    compressor = CohereRerank(model="any", cohere_api_key=SecretStr("none"), base_url=live, top_n=2)
+    documents = [Document(text, metadata={"place": place}) for place, text in enumerate(TEXTS)]
+    found = compressor.compress_documents(documents, "电池能用多久")
+    compressor.client._client_wrapper.httpx_client.httpx_client.close()
     assert len(found) == 2
     assert found[0].metadata["place"] == 1
     assert 1 > found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"] >= 0.5

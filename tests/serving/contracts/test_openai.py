@@ -11,8 +11,9 @@ import openai
 import pytest
 
 from bicross.models.hashed import HashedEncoder
+from bicross.protocols import Side
 from bicross.serving.contracts.shared import public_name, shorter
-from bicross.serving.engine import Embedded, Side
+from bicross.serving.engine import Embedded
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.refusals import Overloaded, Refused
 from bicross.vectors import unit

@@ -150,7 +150,7 @@ Where = Annotated[
 Meta = Annotated[dict[str, JsonValue], Field(max_length=META_KEYS), AfterValidator(_meta)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), AfterValidator(_moment)]
 _EVEN = BeforeValidator(_integral)  # stands behind the bounds, which the description would else lose
-K = Annotated[int, Field(ge=1, le=100), _EVEN]
+K = Annotated[int, Field(ge=1, le=100), _EVEN]  # a tenth of what a search may give in its own process: hits hold texts
 Depth = Annotated[int, Field(ge=0, le=1000), _EVEN]
 Grade = Annotated[int, Field(ge=0, le=HIGHEST), _EVEN]
 Position = Annotated[int, Field(ge=1, le=LAST_POSITION), _EVEN]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
+from bicross.protocols import Side
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
@@ -27,7 +28,6 @@ from bicross.serving.contracts.shared import (
     shorter,
 )
 from bicross.serving.contracts.tei import PROMPTS
-from bicross.serving.engine import Side
 from bicross.serving.refusals import Refused
 from bicross.serving.served import Caller, Served
 

@@ -23,7 +23,8 @@ from bicross.serving.served import Caller, Served, caller, served, speak, spoken
 from bicross.vectors import Vectors, unit
 
 QUERY, TEXT, TEXTS = 8_192, 1_000_000, 1_000
-"""The longest query and the longest text, in code points, and the most texts that one request may hold."""
+"""The longest query and the longest text, in code points, and the most texts that one request may hold. A query may be longer than the
+native API's question: clients of rerankers send whole passages as one, and nothing keeps it."""
 INVALID: Mapping[Family, int] = {"openai": 400, "cohere": 400, "tei": 422, "sagemaker": 422}
 """The status that a family gives to a body that is not what it should be."""
 

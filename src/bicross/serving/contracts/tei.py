@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from bicross import __version__
+from bicross.protocols import Side
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
     ONE_OR_MANY,
@@ -26,7 +27,6 @@ from bicross.serving.contracts.shared import (
     one_or_many,
     shorter,
 )
-from bicross.serving.engine import Side
 from bicross.serving.refusals import Refused
 from bicross.serving.scores import best_first, relevance
 
