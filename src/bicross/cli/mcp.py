@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bicross.cli.options import AtCollection
+from bicross.cli.options import AtCollection, serving_installed
 
 
 def mcp(collection: AtCollection) -> None:
@@ -10,6 +10,7 @@ def mcp(collection: AtCollection) -> None:
 
     The host starts it: its configuration names the command `bicross` with the arguments `mcp` and the collection's folder.
     """
-    from bicross.serving.mcp import run_stdio
+    with serving_installed():
+        from bicross.serving.mcp import run_stdio
 
     run_stdio(collection)

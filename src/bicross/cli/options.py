@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bicross.errors import InputError
+from bicross.errors import InputError, MissingExtra
 
 Source = Annotated[
     list[Path],
@@ -50,6 +52,17 @@ def settings_of(kind: str, **values: Any) -> Any:
             for problem in error.errors()
         )
         raise InputError(f"A setting is not what it should be: {found}.") from error
+
+
+@contextmanager
+def serving_installed() -> Iterator[None]:
+    """For an import of what the extra `serve` brings. Raises MissingExtra with the command that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("bicross"):
+            raise
+        raise MissingExtra(f"Serving needs {error.name}, which is not installed: pip install 'bicross[serve]'") from error
 
 
 def depth_of(text: str) -> str | int:

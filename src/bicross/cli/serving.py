@@ -12,8 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bicross.cli.options import Json, settings_of
-from bicross.errors import MissingExtra
+from bicross.cli.options import Json, serving_installed, settings_of
 
 Collections = Annotated[list[Path], typer.Argument(metavar="COLLECTION...", help="Folders of collections; the first is the default.")]
 
@@ -47,12 +46,8 @@ def serve(
         max_wait=max_wait,
         drain=drain,
     )
-    try:
+    with serving_installed():
         from bicross.serving import server
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("bicross"):
-            raise
-        raise MissingExtra(f"Serving needs {error.name}, which is not installed: pip install 'bicross[serve]'") from error
 
     def announce(url: str, names: Sequence[str]) -> None:
         if as_json:
