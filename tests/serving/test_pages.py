@@ -182,6 +182,13 @@ def test_a_judgement_without_script_is_kept_shown_and_taken_back(browser: httpx.
     assert "Taken back" in part and feedback.grades(folder, "battery life") == {}
 
 
+def test_a_judgement_of_a_document_that_is_not_there_is_not_kept(browser: httpx.Client, served: Door, folder: Path) -> None:
+    form = {"q": "nothing there", "c": "manual", "document": "nowhere", "number": "1", "grade": "3"}
+    answer = browser.post("/ui/judge", data=form, headers={"Origin": served.base})
+    assert answer.status_code == 422 and "nowhere" in answer.text and feedback.grades(folder, "nothing there") == {}
+    assert browser.post("/ui/judge", data=form | {"grade": "undo"}, headers={"Origin": served.base}).status_code == 303
+
+
 @pytest.mark.parametrize("change", [{"grade": "4"}, {"grade": ""}, {"q": " "}, {"document": ""}, {"q": "x" * 5000}])
 def test_a_judgement_that_is_none_is_refused(browser: httpx.Client, served: Door, change: dict[str, str]) -> None:
     form = {"q": "battery", "c": "manual", "document": "battery", "number": "1", "grade": "3"} | change

@@ -12,7 +12,7 @@ kill tore was not, and does not count.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -25,10 +25,12 @@ from bicross.data.questions import qrels_bytes
 from bicross.data.rows import identifier
 from bicross.data.values import filled
 from bicross.errors import InputError, StoreError
+from bicross.serving.engine import Engine
 
 FOLDER, JUDGEMENTS, QUERIES, QRELS, CLICKS, LOCK = "feedback", "judgements.jsonl", "queries.jsonl", "qrels.tsv", "clicks.jsonl", "lock"
 HIGHEST, LAST_POSITION = 3, 9_999
 LONGEST_QUESTION = 4_096  # code points
+NAMED = 20  # documents that are not there and are named; the rest is counted
 LARGEST = 64 * 1024 * 1024  # bytes of a file of judgements or clicks
 PATIENCE = 5.0  # seconds to wait for another server of the same collection
 
@@ -127,6 +129,20 @@ def add(collection: Path, judgements: Sequence[Judgement], shown: Sequence[Shown
                 _append(book.folder / JUDGEMENTS, rows)
                 book.follow()
                 book.publish()
+
+
+async def check_there(engine: Engine, collection: str, ids: Iterable[str]) -> None:
+    """That documents are in a collection: of others neither tuning nor evaluation could make anything but a miss.
+
+    Raises:
+        InputError: some are not; it has their ids.
+    """
+    wanted = list(dict.fromkeys(ids))
+    there = {one["id"] for one in await engine.documents(collection, wanted, brief=True)} if wanted else set()
+    gone = [one for one in wanted if one not in there]
+    if gone:
+        more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
+        raise InputError(f"Nothing was kept, for {collection} has no document {', '.join(map(repr, gone[:NAMED]))}{more}.")
 
 
 def judge(collection: Path, question: str, doc_id: str, grade: int | None) -> None:

@@ -104,7 +104,11 @@ async def collection(name: Annotated[str, Path(max_length=255)], parts: Parts, w
 @router.post("/v1/feedback", response_model=FeedbackKept, responses=examples.told(examples.FEEDBACK_ANSWERS, 507))
 async def feedback(body: Annotated[FeedbackBody, Body(openapi_examples=examples.FEEDBACK)], parts: Parts, who: Who) -> Response:
     """Keep what people say of hits: judgements, which `bicross tune` and `evaluate` read, and what was shown and clicked, which
-    `bicross questions` reads. It is on the disk, in the collection's folder `feedback`, when this is answered."""
+    `bicross questions` reads. It is on the disk, in the collection's folder `feedback`, when this is answered. Where the collection has
+    not all of the documents nothing is kept, and the answer names them; a judgement may be taken back of one that is gone."""
+    collection = parts.choose(who, body.collection)
+    graded = (one for one in body.feedback if not isinstance(one, JudgementBody) or one.grade is not None)
+    await kept.check_there(parts.engine, collection, (one.doc_id for one in graded))
     judgements, shown = [], []
     for one in body.feedback:
         if isinstance(one, JudgementBody):
@@ -112,7 +116,7 @@ async def feedback(body: Annotated[FeedbackBody, Body(openapi_examples=examples.
         else:
             moment = None if one.time is None else datetime.fromisoformat(one.time)
             shown.append(kept.Shown(one.question, one.doc_id, one.position, one.clicked, moment))
-    await run_in_threadpool(kept.add, parts.collections[parts.choose(who, body.collection)], judgements, shown)
+    await run_in_threadpool(kept.add, parts.collections[collection], judgements, shown)
     return answer({"judgements": len(judgements), "shown": len(shown)})
 
 

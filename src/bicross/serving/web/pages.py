@@ -156,8 +156,10 @@ async def judge(request: Request) -> Response:
         raise Refused(422, "Expected a question, the id of a document, and a grade from 0 to 3 or undo.", "invalid_request")
     grade = None if said == "undo" else int(said)
     try:
+        if grade is not None:
+            await feedback.check_there(parts.engine, collection, [document])
         await run_in_threadpool(feedback.judge, parts.collections[collection], question, document, grade)
-    except BicrossError as error:
+    except (Refused, BicrossError) as error:
         return told(request, refused(request, error))
     number = _number(form.get("number"))
     if "hx-request" not in request.headers:
