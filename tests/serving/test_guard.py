@@ -63,6 +63,9 @@ def little(file: Path | None = None, bodies: Bodies | None = None, settings: Ser
     return app
 
 
+SAYS_JSON = {"Content-Type": "application/json"}
+
+
 def asked(app: FastAPI, method: str, path: str, **more: Any) -> httpx.Response:
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
@@ -175,13 +178,13 @@ def test_the_body_arrives_as_it_was_sent(tmp_path: Path) -> None:
         held.append(bodies.held)
         return {"said": (await request.body()).decode()}
 
-    assert asked(app, "POST", "/v1/search", content="问题 " * 1000).json() == {"said": "问题 " * 1000}
+    assert asked(app, "POST", "/v1/search", content="问题 " * 1000, headers=SAYS_JSON).json() == {"said": "问题 " * 1000}
     assert held == [7000] and bodies.held == 0
 
 
 def test_more_bodies_than_memory_is_for_are_told_to_come_back() -> None:
     app = little(bodies=(bodies := Bodies(longest_held=100)))
-    reply = asked(app, "POST", "/v1/search", content=b"x" * 101)
+    reply = asked(app, "POST", "/v1/search", content=b"x" * 101, headers=SAYS_JSON)
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
     assert bodies.held == 0
 
@@ -224,7 +227,8 @@ def test_work_for_a_client_that_went_away_is_cancelled() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": "/v1/search", "query_string": b"", "headers": [(b"host", b"localhost")]}
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/v1/search", "query_string": b"", "headers": headers}
         await asyncio.wait_for(app({**scope, "client": ("127.0.0.1", 1), "app": app}, receive, send), 20)
         return bool(cancelled), bodies.held, sent
 
@@ -305,7 +309,8 @@ def test_behind_https_cookies_are_sent_over_https_alone_and_no_other_host_can_se
 
 FAMILIES: tuple[Family, ...] = ("native", "cohere", "openai", "tei", "sagemaker", "page")
 WRONG = RequestValidationError(
-    [{"type": "float", "loc": ("body", "documents", index, "text"), "msg": "Input is wrong", "input": float("nan")} for index in range(5)]
+    [{"type": "float", "loc": ("body", "documents", index, "text"), "msg": "Input is wrong", "input": float("nan")} for index in range(5)],
+    body={"documents": [{"text": float("nan")}] * 5},
 )
 
 

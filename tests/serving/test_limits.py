@@ -134,6 +134,17 @@ def test_a_connection_that_was_answered_stays_open_for_the_next_request(served: 
             time.sleep(1.5)
 
 
+def test_one_connection_too_many_is_told_when_to_come_again(served: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as first:
+        first.sendall(head("GET", "/livez"))
+        assert hear(first).status == 200
+        with monkeypatch.context() as patched:
+            patched.setattr(patience, "CONNECTIONS", 1)
+            reply = tell(served.port, post(served, "/v1/embeddings", b"{}"))
+    assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
+    assert reply.json()["error"]["code"] == "unavailable"
+
+
 @pytest.mark.parametrize("size", [100_000, 1_000_000])
 def test_headers_that_are_too_long_are_refused(served: Door, size: int) -> None:
     assert tell(served.port, head("GET", "/livez", X_Long="x" * size)).status in (400, 431)
@@ -152,6 +163,13 @@ def test_chunks_that_are_none_end_the_connection(served: Door, chunks: bytes) ->
 def test_compressed_bodies_are_refused_unread(served: Door, coding: str) -> None:
     reply = tell(served.port, post(served, "/v1/search", b"\x1f\x8b\x08", Content_Encoding=coding, **{"Content-Length": "900"}))
     assert reply.status == 415
+
+
+@pytest.mark.parametrize("access", [one for one in POSTS if one.family not in ("page", "sagemaker")], ids=lambda access: access.path)
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_does_not_say_that_it_is_json_is_told_how_to(served: Door, access: Access, kind: str) -> None:
+    reply = tell(served.port, post(served, access.path, b'{"question": "reset"}', **{"Content-Type": kind}))
+    assert reply.status == 415 and "send Content-Type: application/json" in json.dumps(reply.json())
 
 
 @pytest.mark.parametrize("access", POSTS, ids=lambda access: access.path)

@@ -115,6 +115,15 @@ async def test_what_cannot_be_done_is_told_in_words(agent: Client, tool: str, ar
     assert word in await refusal(agent, tool, **arguments)
 
 
+async def test_wrong_arguments_are_named_by_place_without_their_values(agent: Client) -> None:
+    said = await refusal(agent, "search", query="x", k="many", filter=["secret"])
+    assert said.startswith("The arguments of search are not what they should be: k: Input should be a valid integer")
+    assert "; filter: Input should be a valid dictionary" in said
+    for word in ("pydantic", "searchArguments", "input_value", "many", "secret"):
+        assert word not in said
+    assert "documents[1]: Input should be a valid string" in await refusal(agent, "rerank", query="x", documents=["a", 1])
+
+
 async def test_rerank_sorts_texts_of_both_languages_best_first(agent: Client) -> None:
     texts = ["The battery lasts nine hours.", "按住电源键十秒即可重置设备。", "Hold the power button to reset the device."]
     found = (await call(agent, "rerank", query="reset the device", documents=texts))["results"]

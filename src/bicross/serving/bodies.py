@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from starlette.types import Message, Receive
 
+from bicross.serving.access import Access
 from bicross.serving.refusals import Overloaded, Refused
 
 LONGEST_HELD = 256 * 1024 * 1024  # bytes of bodies that are in memory at once
 PATIENCE = 30.0  # seconds that a body may take to arrive
 FAREWELL = 2.0  # seconds that a body which nobody reads may go on
 DIGITS = 15  # of a Content-Length that is worth reading
+OTHERS_READ = ("page", "sagemaker")  # families whose bodies are not JSON alone
 
 
 class Gone(Exception):
@@ -24,11 +26,12 @@ def announced(headers: Mapping[bytes, bytes]) -> bool:
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip() not in (b"", b"0")
 
 
-def check(headers: Mapping[bytes, bytes], longest: int) -> None:
+def check(headers: Mapping[bytes, bytes], access: Access) -> None:
     """Refuse what the headers say already.
 
     Raises:
-        Refused: 415, the body is compressed, so that its length tells nothing; 413, it is longer than `longest`; 400, its length is none.
+        Refused: 415, the body is compressed, so that its length tells nothing, or no JSON where the route reads nothing else; 413, it is
+            longer than the route takes; 400, its length is none.
     """
     coding = headers.get(b"content-encoding", b"identity").strip().lower()
     if coding not in (b"", b"identity"):
@@ -36,8 +39,11 @@ def check(headers: Mapping[bytes, bytes], longest: int) -> None:
     length = headers.get(b"content-length", b"0").strip() or b"0"
     if not length.isdigit():
         raise Refused(400, "Content-Length is not a number.", "invalid_request")
-    if len(length) > DIGITS or int(length) > longest:
-        raise _too_long(longest)
+    if len(length) > DIGITS or int(length) > access.longest:
+        raise _too_long(access.longest)
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if access.longest and access.family not in OTHERS_READ and kind != b"application/json":
+        raise Refused(415, "The body must be JSON, and say so: send Content-Type: application/json.", "unsupported_media_type")
 
 
 class Bodies:

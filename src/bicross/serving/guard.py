@@ -19,7 +19,7 @@ from bicross.serving import handlers, logs, metrics, origins
 from bicross.serving.access import ALLOWED, Access, Family, find
 from bicross.serving.bodies import Bodies, Gone, announced, check, throw_away
 from bicross.serving.keys import Keys
-from bicross.serving.refusals import Refused
+from bicross.serving.refusals import CROWDED, Refused, Unavailable
 from bicross.serving.served import Caller, Served
 from bicross.serving.sessions import Sessions
 from bicross.serving.web import shell
@@ -93,6 +93,8 @@ class Guard:
         access, methods = find(method, scope["path"])
         state["access"] = place = access or (find(methods[0], scope["path"])[0] if methods else None) or NOWHERE
         visit.route = place.path
+        if state.get(CROWDED):
+            raise Unavailable("Too many connections are open; try again soon.")
         if _length(scope) > LONGEST_HEAD:
             raise Refused(431, f"The address and headers are longer than {LONGEST_HEAD} bytes.", "too_large")
         if self._keys is None:
@@ -110,7 +112,7 @@ class Guard:
             raise Refused(403, f"This key may {caller.scope}; the route needs {access.scope}.", "forbidden")
         if access.scope != "open" and not self._parts.visible(caller):
             raise Refused(403, "The collection of this key is not served here.", "forbidden")
-        check(headers, access.longest)
+        check(headers, access)
         return await self._bodies.read(receive, access.longest)
 
     def _who(self, access: Access, headers: Headers) -> Caller | None:
@@ -187,7 +189,7 @@ async def _refuse(refused: Refused, scope: Scope, headers: Headers, receive: Rec
         elif scope["method"] in origins.READING:
             response.status_code, response.headers["Location"] = 303, LOGIN
     unread = announced(headers)
-    if unread:
+    if unread or state.get(CROWDED):
         response.headers["Connection"] = "close"
     await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
     await send({"type": "http.response.body", "body": response.body, "more_body": unread})

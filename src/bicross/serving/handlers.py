@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -45,7 +45,7 @@ def refusal_of(error: Exception, family: Family, request_id: str) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, RequestValidationError):
-        return Refused(422, mistakes(error.errors()), "invalid_request")
+        return Refused(422, mistakes(error.errors(), error.body), "invalid_request")
     if isinstance(error, InputError):
         return Refused(400 if family in ("openai", "cohere") else 422, str(error), "invalid_request")
     if isinstance(error, Locked):
@@ -84,15 +84,36 @@ def install(app: FastAPI, page: Callable[[Request, Refused], Response]) -> None:
         app.add_exception_handler(kind, handle)
 
 
-def mistakes(errors: Sequence[Any]) -> str:
-    """Where a body is wrong and how, without its values: they may be long, secret, or such as JSON cannot hold."""
-    said = [f"{_place(error['loc'])}: {error['msg'].removeprefix('Value error, ')}" for error in errors[:NAMED]]
+def mistakes(errors: Sequence[Any], given: object) -> str:
+    """Where a body is wrong and how, without its values: they may be long, secret, or such as JSON cannot hold. `given` is the body as
+    JSON, or its text where it is none.
+    """
+    said = [f"{_place(error, given)}: {_wrong(error, given)}" for error in errors[:NAMED]]
     more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
     return "; ".join(said) + more
 
 
-def _place(loc: Sequence[str | int]) -> str:
-    """`documents[3].text` of ("body", "documents", 3, "text")."""
-    where, *rest = loc
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)[:PLACE].removeprefix(".")
-    return place if place and where == "body" else f"{where} {place}".strip()
+def _wrong(error: Mapping[str, Any], given: object) -> str:
+    """How it is wrong."""
+    if error["type"] == "json_invalid" and isinstance(given, str):
+        at = error["loc"][-1]
+        line, column = given.count("\n", 0, at) + 1, at - given.rfind("\n", 0, at)
+        return f"it is not JSON: {error['ctx']['error']} at line {line}, column {column}"
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
+
+
+def _place(error: Mapping[str, Any], given: object) -> str:
+    """`documents[3].text` of ("body", "documents", 3, "text"). What pydantic puts between, for instance which kind of a union it took,
+    is told by that it is not in the body.
+    """
+    where, *parts = error["loc"]
+    if where != "body":
+        return f"{where} {'.'.join(map(str, parts))}"[:PLACE].strip()
+    place, at = "", given
+    for number, part in enumerate(parts, start=1):
+        if isinstance(at, list) and isinstance(part, int) and part < len(at):
+            place, at = f"{place}[{part}]", at[part]
+        elif isinstance(at, dict) and (part in at or (error["type"] == "missing" and number == len(parts))):
+            place, at = f"{place}.{part}", at.get(part)
+    return place[:PLACE].removeprefix(".") or "body"

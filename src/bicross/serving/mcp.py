@@ -18,10 +18,10 @@ from urllib.parse import quote, unquote
 from fastapi import FastAPI
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import ToolAnnotations
-from pydantic import Field
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,7 +30,7 @@ from bicross import __version__
 from bicross.collection.store import Collection
 from bicross.errors import BicrossError, InputError
 from bicross.serving.engine import Searchable
-from bicross.serving.handlers import refusal_of
+from bicross.serving.handlers import mistakes, refusal_of
 from bicross.serving.inprocess import InProcess
 from bicross.serving.refusals import Unavailable
 from bicross.serving.scores import best_first, relevance
@@ -187,9 +187,7 @@ def agent_server(engine: Searchable, asker: Owner, lifespan: Lifespan | None = N
     silent = logging.NullHandler()  # the SDK sets up the root logger where it has no handler, and logging is not its to set up
     root.addHandler(silent)
     try:
-        server = MCPServer(
-            "bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False, lifespan=lifespan
-        )
+        server = _Server("bicross", title="Bicross", instructions=INSTRUCTIONS, version=__version__, subscriptions=False, lifespan=lifespan)
     finally:
         root.removeHandler(silent)
     tools = Tools(engine, asker)
@@ -197,6 +195,20 @@ def agent_server(engine: Searchable, asker: Owner, lifespan: Lifespan | None = N
         hints = ToolAnnotations(title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
         server.add_tool(getattr(tools, name), name=name, title=title, annotations=hints)
     return server
+
+
+class _Server(MCPServer):
+    """Tells an agent what is wrong with its arguments as the other contracts tell it; the SDK would quote pydantic, and the values."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Context | None = None) -> CallToolResult | InputRequiredResult:
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(error, UnexpectedToolError) or not isinstance(cause, ValidationError):
+                raise
+            found = [{**one, "loc": ("body", *one["loc"])} for one in cause.errors(include_url=False, include_input=False)]
+            raise ToolError(f"The arguments of {name} are not what they should be: {mistakes(found, arguments)}.") from None
 
 
 class Door:

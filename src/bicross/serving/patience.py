@@ -1,4 +1,6 @@
-"""Requests that begin and do not come: uvicorn waits for a head for ever, and each such connection is one less for others."""
+"""Requests that begin and do not come: uvicorn waits for a head for ever, and each such connection is one less for others. And how many
+connections there may be.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,9 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from bicross.serving.refusals import CROWDED
+
+CONNECTIONS = 4096  # while there are more, requests are told 503; uvicorn's own limit would say it in plain text, without Retry-After
 HEAD = 20.0  # seconds in which a request's head must have come: the first from the connection's begin, the next from its own begin
 
 
@@ -24,6 +29,7 @@ class PatientProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         """Wait for the rest of a head of which something came. Once a request has begun, it has its own limits (`bodies`)."""
+        self.app_state = {**self.app_state, CROWDED: len(self.connections) > CONNECTIONS}
         super().handle_events()
         if _busy(self.cycle):
             self._stop()

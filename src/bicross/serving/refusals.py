@@ -37,6 +37,8 @@ class Late(Refused):
 
 
 TEI_TYPES = {429: "Overloaded", 503: "Unhealthy", 422: "Validation", 400: "Validation", 413: "Validation", 424: "Backend"}
+CROWDED = "crowded"
+"""In the state of a request: whether there are so many connections that it is not served."""
 EMPTY = "empty"
 """The kind of a refusal for want of a text, which TEI tells apart."""
 

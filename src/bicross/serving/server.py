@@ -23,7 +23,7 @@ from bicross.serving import logs
 from bicross.serving.app import create_app
 from bicross.serving.keys import MAKING
 from bicross.serving.origins import loopback
-from bicross.serving.patience import PatientProtocol
+from bicross.serving.patience import CONNECTIONS, PatientProtocol
 from bicross.serving.queued import QueuedEngine
 from bicross.serving.served import Served
 from bicross.serving.supervisor import Supervisor
@@ -33,7 +33,6 @@ Announce = Callable[[str, Sequence[str]], None]
 """Called once, with the address and the names of the collections, when requests are taken; models may still be loading then."""
 BACKLOG = 1024  # connections that wait to be accepted
 KEPT = 75  # seconds that a connection stays open between requests: longer than proxies keep theirs, so that they close first
-CONNECTIONS = 4096  # more are told 503 by uvicorn, in plain text
 TOLD, CUT = 0.7, 0.8  # of the time to drain: then what waits is told that the server ends, and then connections are cut
 WORKER = 0.2  # of it, that the model process has at the end for the write that it is at
 QUIT = 1  # the exit code
@@ -94,7 +93,6 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=KEPT,
-                limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=CUT * settings.drain,  # type: ignore[arg-type]  # it is waited for, so that a float is as good
             )
         )
@@ -136,7 +134,8 @@ def _check_entrance(settings: ServeSettings) -> None:
     if settings.keys is None and not settings.closed_network and not loopback(settings.host):
         raise InputError(
             f"On {settings.host} other machines could reach the server and do everything, for it has no keys. Make some with "
-            f"{MAKING.format('FILE')}, and serve with --keys FILE; say --closed-network, if only those who may do everything can reach it."
+            f"{MAKING.format('FILE')} and serve with --keys FILE; or say --closed-network, if only those who may do everything can "
+            "reach it."
         )
 
 

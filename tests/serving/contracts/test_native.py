@@ -318,6 +318,36 @@ def test_feedback_that_no_reader_would_take_is_refused(http: httpx.Client, colle
     refused(http.post("/v1/feedback", json={"feedback": [said]}), 422, why)
 
 
+def test_feedback_of_documents_that_are_not_there_is_named_and_none_of_it_kept(http: httpx.Client, collection: Path) -> None:
+    here = {"question": "gone?", "doc_id": "reset", "grade": 3}
+    gone = {"question": "gone?", "doc_id": "nowhere", "grade": 3}
+    clicked = {"question": "gone?", "doc_id": "没有", "position": 1, "clicked": True}
+    refused(http.post("/v1/feedback", json={"feedback": [here, gone, clicked, gone]}), 422, "has no document 'nowhere', '没有'.")
+    judged = collection / "feedback" / "judgements.jsonl"
+    assert not judged.exists() or "gone?" not in judged.read_text("utf-8")
+    assert http.post("/v1/feedback", json={"feedback": [{**gone, "grade": None}]}).json() == {"judgements": 1, "shown": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("/v1/search", '{"question":\n "a" "k": 1}', "body: it is not JSON: Expecting ',' delimiter at line 2, column 6"),
+        ("/v1/search", "question=a", "body: it is not JSON: Expecting value at line 1, column 1"),
+        ("/v1/search", '{"query": "a"}', "body: there is no field 'query'; expected question, questions, k, depth, stage"),
+        ("/v1/search", '{"question": "a", "depth": -1}', "depth: Input should be 'auto'; depth: Input should be greater than"),
+        ("/v1/documents", '{"documents": [{"id": "a", "txt": "b"}]}', "documents[0]: there is no field 'txt'; expected id, text, "),
+        ("/v1/documents", '{"documents": [{"id": "a"}]}', "documents[0].text: Field required"),
+        ("/v1/feedback", '{"feedback": [{"question": "a", "doc_id": "b", "position": 0, "clicked": true}]}', "feedback[0].position: "),
+        ("/v1/feedback", '{"feedback": [{"question": "a", "doc_id": "b", "clicked": true}]}', "feedback[0].position: Field required"),
+    ],
+)
+def test_the_first_mistakes_are_told_so_that_they_can_be_mended(http: httpx.Client, path: str, content: str, said: str) -> None:
+    response = http.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert response.json()["error"]["message"].startswith(said)
+    refused(response, 422, said)
+    refused(http.post(path, content=content), 415, "send Content-Type: application/json")
+
+
 # --- description ---------------------------------------------------------------------------------------------------
 
 

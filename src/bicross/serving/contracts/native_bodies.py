@@ -37,6 +37,15 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        """Pydantic refuses a name that is not known, and does not say which are."""
+        wrong = next((name for name in value if name not in cls.model_fields), None) if isinstance(value, dict) else None
+        if wrong is not None:
+            raise ValueError(f"there is no field {str(wrong)[:80]!r}; expected {', '.join(cls.model_fields)}")
+        return value
+
 
 def _identifier(value: str) -> str:
     try:

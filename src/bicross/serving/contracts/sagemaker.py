@@ -177,7 +177,7 @@ def _act(record: Any, where: str) -> tuple[Act, Body]:
                 return act, model.model_validate(record)
             except ValidationError as error:
                 mistakes = error.errors(include_url=False, include_context=False, include_input=False)
-                refused = invalid("sagemaker", [{**mistake, "loc": ("body", *mistake["loc"])} for mistake in mistakes])
+                refused = invalid("sagemaker", [{**mistake, "loc": ("body", *mistake["loc"])} for mistake in mistakes], record)
                 raise Refused(refused.status, f"{where}{refused.message}", refused.kind) from None
     expected = ", ".join(" and ".join(sorted(fields)) for fields, _, _ in ACTS)
     raise Refused(422, f"{where}it has none of the fields that say what is asked; expected {expected}.", "invalid_request")

@@ -157,9 +157,9 @@ def answer(value: object, headers: Mapping[str, str] | None = None) -> Response:
     return Response(to_json(value, inf_nan_mode="null"), media_type="application/json", headers=dict(headers or {}))
 
 
-def invalid(family: Family, errors: Sequence[Mapping[str, Any]]) -> Refused:
-    """What is wrong with a body, by field and never with what was sent, and the family's status for it."""
-    message = mistakes(errors)
+def invalid(family: Family, errors: Sequence[Mapping[str, Any]], given: object) -> Refused:
+    """What is wrong with a body, by field and never with what was sent, and the family's status for it. `given` as in `mistakes`."""
+    message = mistakes(errors, given)
     lengthy = any(error["type"] == "too_long" and error["loc"][-1:] in (("inputs",), ("texts",)) for error in errors)
     if family == "tei" and lengthy:
         return Refused(413, f"Too many texts in one request. {message}.", "batch_size")
@@ -180,6 +180,6 @@ class DropInRoute(APIRoute):
             except RequestValidationError as error:
                 if request.url.path == "/rerank" and isinstance(error.body, dict) and "texts" in error.body:
                     speak(request, "tei")
-                raise invalid(spoken(request), error.errors()) from None
+                raise invalid(spoken(request), error.errors(), error.body) from None
 
         return checked
