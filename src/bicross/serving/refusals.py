@@ -7,7 +7,7 @@ from typing import Any
 from bicross.serving.access import Family
 
 
-class Refused(Exception):  # noqa: N818 - as in `bicross.errors`, the name says what happened
+class Refused(Exception):
     """A request that is not answered. `retry_after` is in seconds; `kind` is a word that programs may read, such as "overloaded"."""
 
     def __init__(self, status: int, message: str, kind: str, retry_after: float | None = None) -> None:
