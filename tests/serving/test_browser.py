@@ -179,12 +179,14 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(  # each two of the three together
+    ("scheme", "width", "locale"), [("light", 1280, "en-US"), ("dark", 390, "en-US"), ("light", 390, "zh-CN"), ("dark", 1280, "zh-CN")]
+)
 def test_no_page_breaks_a_serious_rule_of_accessibility_and_none_is_too_wide(
-    chromium: Browser, served: Door, scheme: Any, width: int
+    chromium: Browser, served: Door, scheme: Any, width: int, locale: str
 ) -> None:
     size: Any = {"width": width, "height": 900}
-    context = chromium.new_context(base_url=served.base, viewport=size, color_scheme=scheme, locale="en-US", bypass_csp=True)  # for axe
+    context = chromium.new_context(base_url=served.base, viewport=size, color_scheme=scheme, locale=locale, bypass_csp=True)  # for axe
     page = context.new_page()
     page.goto("/collection")
     assert page.url.endswith("/login") and broken(page) == []
@@ -200,7 +202,7 @@ def test_no_page_breaks_a_serious_rule_of_accessibility_and_none_is_too_wide(
             page.wait_for_selector("#hit-1 button[aria-pressed=true]")
         page.evaluate("for (const part of document.querySelectorAll('details:not(.why)')) part.open = true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
-        assert broken(page) == [], f"{name} at {width} px, {scheme}"
+        assert broken(page) == [], f"{name} at {width} px, {scheme}, {locale}"
     page.click("form.out button")
     page.wait_for_selector("#key")
     context.close()

@@ -148,6 +148,43 @@ def test_another_tenants_collection_is_answered_as_one_that_is_not_there(
     assert told("write", THEIRS)[0] == 404
 
 
+def test_every_route_that_takes_a_collections_name_is_among_them(served: Door) -> None:
+    described = served.app.openapi()
+    taking = set()
+    for path, methods in described["paths"].items():
+        for method, route in methods.items():
+            bodies = [kind["schema"].get("$ref", "") for kind in route.get("requestBody", {}).get("content", {}).values()]
+            fields = {name for ref in bodies if ref for name in described["components"]["schemas"][ref.split("/")[-1]]["properties"]}
+            if {"collection", "name"} & (fields | {one["name"] for one in route.get("parameters", ())}):
+                taking.add((method.upper(), path.replace("{id}", "{id:path}")))
+    found = [find(method, path.partition("?")[0])[0] for method, path, _ in NAMING]
+    assert taking == {(access.method, access.path) for access in found if access is not None}
+
+
+@pytest.mark.parametrize("path", ["/?q=reset&c=NAME", "/ui/answer?q=reset&c=NAME", "/collection?c=NAME", "/ui/state?c=NAME"])
+def test_on_the_pages_another_tenants_collection_is_as_one_that_is_not_there(served: Door, path: str) -> None:
+    def told(name: str) -> tuple[int, str]:
+        reply = asked(served, "write", "GET", path.replace("NAME", name))
+        return reply.status, reply.body.decode().replace(name, "NAME")
+
+    assert told(THEIRS) == told("nothing") and told(THEIRS)[0] == 404
+    assert asked(served, "write", "GET", path.replace("NAME", MINE)).status == 200
+
+
+@pytest.mark.parametrize("tool", ["search", "fetch"])
+def test_to_agents_another_tenants_collection_is_as_one_that_is_not_there(served: Door, tool: str) -> None:
+    def told(name: str) -> str:
+        given = {"query": "reset", "collection": name} if tool == "search" else {"id": f"bicross://{name}/reset"}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": given}}
+        content = json.dumps(body).encode()
+        headers = {"X_API_Key": served.keys["write"], "Content_Type": "application/json", "Accept": "application/json, text/event-stream"}
+        reply = tell(served.port, head("POST", "/mcp", Content_Length=str(len(content)), **headers) + content)
+        assert reply.status == 200
+        return reply.body.decode().replace(name, "NAME")
+
+    assert told(THEIRS) == told("nothing") and json.loads(told(THEIRS))["result"]["isError"] is True
+
+
 def test_what_one_tenant_writes_no_other_sees(served: Door) -> None:
     assert asked(served, "theirs", "POST", "/v1/documents", {"documents": [{"id": "plan", "text": "zanzibar expedition"}]}).status == 200
     question = {"question": "zanzibar expedition", "k": 20}

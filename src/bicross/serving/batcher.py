@@ -31,6 +31,14 @@ class Batcher:
     the work that it would be given now. So short requests pass long ones, and age passes both: what waits is passed only by what comes
     within WEIGHT times a batch's seconds. What a request is given while others wait to be begun moves its age, so that all that are begun
     and not finished get half of the worker together; what it is given otherwise leaves it as old as one that comes now.
+
+    Three requests that meet in no batch, of batches of 0.2 s, and AHEAD as it is:
+
+        0.00  long, 1 s of work, comes: virtual start 0 + 2 x 0.2 = 0.40. Nothing else waits, so 0.2 s of it begin.
+        0.10  short, 0.02 s, comes: 0.10 + 2 x 0.02 = 0.14. At 0.15 other, 0.2 s, comes: 0.15 + 2 x 0.2 = 0.55.
+        0.18  the worker will be free: short (0.14) is next, until 0.22.
+        0.20  long (0.40) is next, until 0.42; other waits to be begun, so its age moves by 2 x 0.2: it is at 0.80.
+        0.40  other (0.55) is next, until 0.62; then long has the worker to itself.
     """
 
     def __init__(self, run: Run, limits: Limits) -> None:

@@ -195,8 +195,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # signing in, and what goes wrong
     "key": ("API key", "API 密钥"),
     "key_hint": (
-        "As bicross keys gave it. It is kept in this browser only for the session.",
-        "由 bicross keys 生成；仅在本次会话中保存于此浏览器。",
+        "As bicross keys gave it. The browser does not keep it, but a token in its place, which holds for 12 hours.",
+        "由 bicross keys 生成。浏览器不保存密钥，只保存一个有效期 12 小时的令牌。",
     ),
     "key_wrong": ("This key is not known. Look whether it was copied whole.", "密钥无效，请检查是否完整复制。"),
     "went_wrong": ("That did not work", "未能完成"),
