@@ -23,7 +23,7 @@ import pytest
 import bicross
 from bicross.collection.store import Collection
 from bicross.errors import InputError
-from bicross.serving import server
+from bicross.serving import keys, server
 from bicross.settings import ServeSettings
 
 PATIENCE = 60.0  # seconds for what takes one or two
@@ -198,6 +198,17 @@ def test_without_the_extra_the_command_that_installs_it_is_said(collection: Path
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert re.fullmatch(r"bicross: Serving needs [\w.]+, which is not installed: pip install 'bicross\[serve\]'\n", done.stderr)
+
+
+def test_a_key_of_a_collection_that_is_not_served_is_told_in_the_log(collection: Path, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys.create(file, "read", "manual")
+    _, mistyped = keys.create(file, "read", "manaul")
+    with serving(tmp_path, collection, "--keys", str(file)) as running:
+        log = [json.loads(line) for line in running.stderr.read_text().splitlines()]
+    assert [line["message"] for line in log if line["level"] == "warning"] == [
+        f"the key {mistyped.id} is for 'manaul', which is not served: it gets 403"
+    ]
 
 
 def _never(url: str, names: object) -> None:

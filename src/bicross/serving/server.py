@@ -9,7 +9,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from bicross.collection.store import Collection
 from bicross.errors import InputError
 from bicross.serving import logs
 from bicross.serving.app import create_app
-from bicross.serving.keys import MAKING
+from bicross.serving.keys import MAKING, read
 from bicross.serving.origins import loopback
 from bicross.serving.patience import CONNECTIONS, PatientProtocol
 from bicross.serving.queued import QueuedEngine
@@ -54,6 +54,8 @@ def run(collections: Sequence[Path], settings: ServeSettings, announce: Announce
         supervisor = Supervisor(served)
         engine = QueuedEngine(supervisor, settings)
         app = create_app(Served(engine, served, settings))
+        if settings.keys is not None:
+            _tell_of_strangers(settings.keys, served)
         asyncio.run(_Server(app, engine, supervisor, settings, lambda: announce(_url(listener, settings), tuple(served))).all(listener))
 
 
@@ -128,6 +130,13 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             os._exit(QUIT)
         self._app.state.draining = self.should_exit = True
+
+
+def _tell_of_strangers(file: Path, names: Container[str]) -> None:
+    """Say in the log which keys are for collections that are not served: most often a name is mistyped."""
+    for key in read(file):
+        if key.collection is not None and key.collection not in names:
+            log.warning("the key %s is for %r, which is not served: it gets 403", key.id, key.collection)
 
 
 def _check_entrance(settings: ServeSettings) -> None:
