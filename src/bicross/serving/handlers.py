@@ -60,13 +60,18 @@ def refusal_of(error: Exception, family: Family, request_id: str) -> Refused:
     return Refused(500, f"Something went wrong in the server. Its operator finds it in the log under {request_id}.", "internal")
 
 
-def answer(refused: Refused, family: Family, request_id: str) -> Response:
-    """The refusal as JSON, with Retry-After in whole seconds where a time is known."""
+def headers_of(refused: Refused) -> dict[str, str]:
+    """What any answer of a refusal says in its headers: Retry-After in whole seconds where a time is known, and how to come in."""
     headers = {} if refused.retry_after is None else {"Retry-After": str(max(1, math.ceil(refused.retry_after)))}
     if refused.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="bicross"'
+    return headers
+
+
+def answer(refused: Refused, family: Family, request_id: str) -> Response:
+    """The refusal as JSON."""
     text = json.dumps(body(family, refused, request_id), ensure_ascii=False)
-    return Response(text.encode("utf-8", "replace"), refused.status, headers, "application/json")
+    return Response(text.encode("utf-8", "replace"), refused.status, headers_of(refused), "application/json")
 
 
 def install(app: FastAPI, page: Callable[[Request, Refused], Response]) -> None:

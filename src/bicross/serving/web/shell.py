@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -54,8 +53,7 @@ def told(request: Request, why: Refused) -> HTMLResponse:
         response.headers["HX-Reswap"] = "none"
     else:
         response = respond(request, "problem.html", {"problem": why.message}, why.status)
-    if why.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(why.retry_after)))
+    response.headers.update(handlers.headers_of(why))
     return response
 
 
