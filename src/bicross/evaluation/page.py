@@ -164,7 +164,6 @@ def _tiles(found: Evaluated) -> str:
 def _worst_first(found: Evaluated) -> str:
     """The three worst of all questions, with links to their hits."""
     first = sorted((one for one in found.worst if one.place <= TOP), key=lambda one: one.place)
-
     if not first or found.two_stage is None:
         return "<p>No question lacks anything that is judged relevant.</p>"
     rows = "".join(
