@@ -17,7 +17,7 @@ def said(lines: Iterable[str]) -> str:
 
 def test_every_part_of_the_report_has_a_line() -> None:
     found = evaluated()
-    text = said(show_evaluated.evaluated(found))
+    text = said(show_evaluated.evaluated(replace(found, stage_latency=dict(reversed(found.stage_latency.items())))))
     assert found.two_stage is not None and found.depths is not None and found.probabilities is not None
     assert found.two_stage.verdict in text and found.depths.sentence in text
     assert text.count("  worst ") == 3

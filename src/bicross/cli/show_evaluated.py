@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bicross.cli.show import NAMED, skips, time_of, times_of
 from bicross.evaluation.changes import said
 from bicross.evaluation.evaluated import Evaluated
+from bicross.evaluation.latency import STAGES
 
 WORST, WORST_WIDTH = 3, 80  # questions, and characters of each
 PARTS = 8  # that are named; the report has all
@@ -67,8 +68,8 @@ def _latency(found: Evaluated) -> Iterable[str]:
     """Percentiles of single questions, and of the stages that they went through."""
     if found.latency:
         yield "one question alone: " + ", ".join(f"{name} {time_of(seconds)}" for name, seconds in found.latency.items())
-    stages = [f"{stage} {time_of(times['p50'])} ({time_of(times['p95'])})" for stage, times in found.stage_latency.items() if times]
-    if stages:
+    times = {stage: found.stage_latency[stage] for stage in STAGES if stage in found.stage_latency}
+    if stages := [f"{stage} {time_of(of['p50'])} ({time_of(of['p95'])})" for stage, of in times.items()]:
         yield f"  of that, p50 (p95): {', '.join(stages)}"
 
 
