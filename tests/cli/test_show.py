@@ -12,7 +12,7 @@ from bicross.cli import show
 from bicross.cli.plain import printable
 from bicross.collection.check import Job, Status
 from bicross.records import Hit, Passage, Skip, Space
-from bicross.results import Answer, Answers, Evaluated
+from bicross.results import Answer, Answers
 from tests.cli.world import Run, refused
 
 SPACE = Space("0123456789abcdef", 64)
@@ -78,13 +78,6 @@ def test_stages_stand_in_the_order_that_they_run_and_times_are_rounded() -> None
     answers = Answers((), {"rerank": 130.04, "encode": 0.01234, "recall": 2.345})
     assert said(show.answered(answers)) == "encode 12 ms, recall 2.3 s, rerank 2 min"
     assert said(show.answered(Answers((), {"recall": 9000.0}))) == "recall 2.5 h"
-
-
-def test_judged_documents_that_are_absent_are_misses_only_if_relevant() -> None:
-    found = Evaluated("both", 20, 1, {"AP": 0.5}, {"AP": (0.4, 0.6)}, {"AP": 1.0}, {}, {}, {}, ("a", "b"))
-    text = said(show.evaluated(found))
-    assert "2 judged documents are not in the collection; those judged relevant count as misses: a, b" in text
-    assert "one question alone" not in text
 
 
 def test_the_version(run: Run) -> None:

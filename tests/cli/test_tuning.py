@@ -188,6 +188,15 @@ def test_lines_now_and_then_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert (out, err) == ("", "scoring: 20 of 100, 2/s, 40 s left\nscoring: 40 of 100, 2/s, 30 s left\n")
 
 
+def test_a_rate_that_is_not_known_is_not_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with bar() as progress:
+        clock[0] = 22.0
+        progress("documents", 240, 240)
+    assert capsys.readouterr().err == "documents: 240 of 240\n"
+
+
 def test_the_bar_of_a_terminal_is_on_stderr_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")

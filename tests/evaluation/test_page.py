@@ -91,6 +91,8 @@ def test_a_search_without_reranking_and_one_that_lacks_nothing_have_pages_too() 
     fused = evaluated(depth=0)
     text = Read(page(fused)).data
     assert "Nothing was reranked" in text and "no reranking" in text and "Reranked" not in text and "at depth" not in text
+    assert "found, not reranked (a reranker could get it)" in text and "and nothing was reranked: a reranker could bring" in text
+    assert "a greater depth could" not in text, "there is none in a search that reranks nothing"
     bare = replace(
         fused,
         two_stage=None,

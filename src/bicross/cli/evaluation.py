@@ -32,7 +32,7 @@ def evaluate(
 ) -> None:
     """Measure search on questions with known answers: recall and reranking apart, what goes wrong, and what changed since a baseline."""
     from bicross import pipeline
-    from bicross.cli import show
+    from bicross.cli import show, show_evaluated
     from bicross.cli.progress import bar
     from bicross.settings import parse_measure_names
 
@@ -40,7 +40,7 @@ def evaluate(
     measuring = settings_of("EvaluateSettings", measures=parse_measure_names(measures), fail_if=fail_if or ())
     with bar() as progress:
         found = pipeline.evaluate(collection, queries, qrels, settings, measuring, run, progress, report, against)
-    show.out(found, as_json, show.evaluated)
+    show.out(found, as_json, show_evaluated.evaluated)
     unsure = [check for check in found.checks if check.state == "cannot tell"]
     show.note(f"bicross: {check.rule!r} {check.reason}." for check in (*unsure, *found.failed))
     if found.failed:

@@ -120,7 +120,7 @@ def checked(found: Checked) -> Iterable[str]:
         yield f"  {kind.kind:<22}{_number(kind.kept):<25}{_number(kind.same_first):<25}{kind.kept.questions}"
     yield from _meanings(found, "stability", "near-duplicates")
     if found.least_stable:
-        yield "\nThe least stable questions, each with the change that hurts it most"
+        yield "\nThe least stable questions over all changes, each with the change that hurts it most"
     yield from _named(found.least_stable)
     if found.near_duplicates:
         yield "\nThe near-duplicates that share least"

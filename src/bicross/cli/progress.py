@@ -67,5 +67,6 @@ class _Lines:
         if now - self._last < EVERY:
             return
         self._last = now
+        speed = f", {short(rate)}/s" if rate else ""  # none is known from the first report of something
         left = f", {max(0, total - done) / rate:.0f} s left" if total and rate else ""
-        print(f"{what}: {done}{f' of {total}' if total else ''}, {short(rate)}/s{left}", file=sys.stderr)
+        print(f"{what}: {done}{f' of {total}' if total else ''}{speed}{left}", file=sys.stderr)

@@ -11,15 +11,13 @@ from typing import Any, TypeVar
 
 from bicross.cli.plain import printable
 from bicross.collection.check import Findings, Job, Status
-from bicross.evaluation.changes import said
 from bicross.evaluation.latency import STAGES
 from bicross.records import Hit, Skip
-from bicross.results import Answers, Deleted, Evaluated, Indexed, Inspected, RolledBack
+from bicross.results import Answers, Deleted, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
 WIDTH = 200  # characters of a passage that are shown
-WORST, WORST_WIDTH = 3, 80  # questions, and characters of each
 
 
 def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
@@ -80,55 +78,7 @@ def answered(answers: Answers) -> Iterable[str]:
                 text = " ".join(hit.passage.text.split())
                 yield f"     {text[:WIDTH]}{'…' if len(text) > WIDTH else ''}"
         yield ""
-    yield _times(answers.seconds)
-
-
-def evaluated(found: Evaluated) -> Iterable[str]:
-    """Measures with intervals, what the two stages did, the worst questions, what changed, and latency."""
-    depth = f", depth {found.depth}" if found.depth else ""
-    yield f"{found.queries} questions, stage {found.stage}{depth}"
-    for name, value in found.measures.items():
-        low, high = found.confidence[name]
-        yield f"  {name:<10} {value:.4f}  [{low:.4f}, {high:.4f}]   best possible after recall {found.ceiling[name]:.4f}"
-    yield from (f"note: {remark}" for remark in found.remarks)
-    yield from _stages_apart(found)
-    if found.latency:
-        yield "one question alone: " + ", ".join(f"{name} {time_of(seconds)}" for name, seconds in found.latency.items())
-    yield f"all questions: {_times(found.seconds)}"
-    yield from _against(found)
-    if found.unknown:
-        named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
-        yield f"{len(found.unknown)} judged documents are not in the collection; those judged relevant count as misses: {named}"
-    yield from skips(found.skipped)
-    if found.report:
-        yield f"report: {found.report}"
-
-
-def _stages_apart(found: Evaluated) -> Iterable[str]:
-    """What reranking did, the depth that the data support, and the questions that lack most."""
-    if found.two_stage is not None:
-        yield found.two_stage.verdict
-        yield "questions: " + "; ".join(f"{count} {kind}" for kind, count in found.two_stage.kinds.items() if count)
-    if found.depths is not None and found.depth:
-        yield found.depths.sentence
-    for one in sorted(found.worst, key=lambda one: one.place)[:WORST]:
-        text = " ".join(one.text.split())
-        yield f"  worst {one.place}: {text[:WORST_WIDTH]}{'…' if len(text) > WORST_WIDTH else ''} ({one.outcome.kind})"
-
-
-def _against(found: Evaluated) -> Iterable[str]:
-    """What changed since the baseline, and what the rules say."""
-    if found.against is None:
-        return
-    yield f"against {found.against.baseline}, on {found.against.queries} questions that both have:"
-    for one in found.against.changes:
-        low, high = one.confidence
-        yield (
-            f"  {one.measure:<10} {one.before:.4f} -> {one.after:.4f}  {one.difference:+.4f} [{low:+.4f}, {high:+.4f}]   {one.shown} "
-            f"({said(one.adjusted)} after Holm; {one.wins} up, {one.losses} down, {one.ties} unchanged)"
-        )
-    yield from (f"note: {remark}" for remark in found.against.remarks)
-    yield from (f"rule {check.rule!r} {check.reason}" for check in found.checks)
+    yield times_of(answers.seconds)
 
 
 def deleted(done: Deleted) -> Iterable[str]:
@@ -203,7 +153,8 @@ def _job(job: Job) -> str:
     return f"not finished: {job.kind} ({job.state}), begun {began}: {detail}{advice}"
 
 
-def _times(seconds: Mapping[str, float]) -> str:
+def times_of(seconds: Mapping[str, float]) -> str:
+    """Seconds by stage, in the order that stages run."""
     order = [*(stage for stage in STAGES if stage in seconds), *(stage for stage in seconds if stage not in STAGES)]
     return ", ".join(f"{stage} {time_of(seconds[stage])}" for stage in order)
 

@@ -41,6 +41,9 @@ article { padding: .9rem 0; break-inside: auto; } article li { break-inside: avo
 .tag { display: block; font-size: .82rem; color: #666; } .relevant .tag { color: #00664a; font-weight: 600; }
 @media (max-width: 700px) {
   body { margin-top: 1rem; } .pair { grid-template-columns: 1fr; } td, th { padding-right: .5rem; }
+  .tiles { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem 1rem; } .tiles b { font-size: 1.3rem; }
+  .first { display: flex; flex-direction: column; } .first .wide { order: -1; }
+  .first td a { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
   table { width: 100%; } td.n small { white-space: normal; } svg.mini { display: none; }
   td .text { min-width: 5rem; display: inline-block; } table.facts td:first-child { width: 8.5rem; }
 }
@@ -85,9 +88,9 @@ def page(found: Evaluated) -> str:
         f'<p class="note">{escape(date)} · {found.queries} questions with known answers · stage {escape(found.stage)}, {depth}</p>',
         *(f'<p class="failed"><b>Regression gate</b> {escape(check.reason)}.</p>' for check in found.failed),
         _tiles(found),
-        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in in_words(found)) + "</ul>",
+        '<div class="first"><ul>' + "".join(f"<li>{escape(line)}</li>" for line in in_words(found)) + "</ul>",
         *(f'<p class="remark">{escape(remark)}</p>' for remark in found.remarks),
-        _worst_first(found),
+        f"{_worst_first(found)}</div>",
         f"<nav>{links}</nav>",
         *(section(title, body, at) for title, at, body in drawn if body),
         section("How to read this", READING, "reading"),
@@ -164,7 +167,6 @@ def _tiles(found: Evaluated) -> str:
 def _worst_first(found: Evaluated) -> str:
     """The three worst of all questions, with links to their hits."""
     first = sorted((one for one in found.worst if one.place <= TOP), key=lambda one: one.place)
-
     if not first or found.two_stage is None:
         return "<p>No question lacks anything that is judged relevant.</p>"
     rows = "".join(

@@ -41,10 +41,11 @@ def stages(found: Evaluated) -> str:
     if two is None:
         return ""
     final, reach, best, ideal = (two.means[name] for name in ("final", "reach", "best", "ideal"))
+    behind = "found, not read (a greater depth could get it)" if two.depth else "found, not reranked (a reranker could get it)"
     shares = [
         (f"{two.measure} reached", final, figures.BLUE),
         ("left by the order (a better reranker could get it)", reach - final, figures.ORANGE),
-        ("found, not read (a greater depth could get it)", best - reach, figures.SKY),
+        (behind, best - reach, figures.SKY),
         ("missed at recall (no reranker could)", ideal - best, figures.RED),
         ("out of reach (nothing or too little is judged relevant)", 1 - ideal, figures.GREY),
     ]

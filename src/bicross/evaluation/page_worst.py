@@ -17,6 +17,7 @@ MEANINGS = {
     UNREAD: "Recall found the relevant documents, but too far down to be read again: a greater depth could bring them up.",
     LOW: "The relevant documents were read again, and reranking did no harm, but their order could be better: a better reranker helps.",
 }
+NOT_RERANKED = "Recall found the relevant documents, but not in the best order, and nothing was reranked: a reranker could bring them up."
 
 
 def worst(found: Evaluated) -> str:
@@ -28,7 +29,8 @@ def worst(found: Evaluated) -> str:
         members = [one for one in found.worst if one.outcome.kind == kind]
         if members:
             count = f"{len(members)} of {found.two_stage.kinds[kind]}"
-            parts.append(f'<h3>{escape(kind.capitalize())} ({count})</h3><p class="note">{escape(MEANINGS[kind])}</p>')
+            meaning = NOT_RERANKED if kind == UNREAD and not found.depth else MEANINGS[kind]
+            parts.append(f'<h3>{escape(kind.capitalize())} ({count})</h3><p class="note">{escape(meaning)}</p>')
             parts += [_article(one, found.two_stage) for one in members]
     return "".join(parts)
 
