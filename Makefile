@@ -16,7 +16,7 @@ demo: .venv/ready-to-run
 	$(BIN)/python examples/demo.py
 
 test: .venv/ready-to-develop
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-to-develop
 	$(BIN)/ruff check .

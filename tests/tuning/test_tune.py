@@ -125,24 +125,16 @@ def test_shuffled_answers_are_refused(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned: tuple[Path, Path, Path, Any], tmp_path: Path) -> None:
-    collection, queries, qrels = make_collection(tmp_path, QUESTIONS)
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
-    loading = time.monotonic() - started
-
-    def begin() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    for step, seconds in moments(tuned[3].stages, kills, random.Random(kills)):
-        process = begin()
-        time.sleep(loading)
-        while process.poll() is None and step not in over(collection):
-            time.sleep(0.01)
-        time.sleep(seconds)
-        assert process.poll() is None, f"the run ended before it could be killed {seconds:.2f} s after {step or 'its beginning'}"
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-    process = begin()
+    stages = tuned[3].stages
+    for attempt in range(3):  # where the machine is faster by now than it was for those stages, a run may end before its kill
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        collection, queries, qrels = make_collection(folder, QUESTIONS)
+        stages = killed(collection, queries, qrels, moments(stages, kills, random.Random(kills)))
+        if not stages:
+            break
+    assert not stages, "no run lasted until all of its kills"
+    process = begin(collection, queries, qrels)
     while process.poll() is None and "outcome" not in over(collection):
         time.sleep(0.005)
     process.kill()  # between the verdict and the promotion, or amid it
@@ -150,6 +142,29 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(kills: int, tuned:
     run_in_a_process(collection, queries, qrels)
     assert prints(collection) == prints(tuned[0])
     assert pipeline.verify(collection).problems == ()
+
+
+def begin(collection: Path, queries: Path, qrels: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command(collection, queries, qrels), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def killed(collection: Path, queries: Path, qrels: Path, when: list[tuple[str, float]]) -> dict[str, float]:
+    """Kill a run at these moments, begun anew after each. Gives nothing, or, if it ended before, the seconds of its steps."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import bicross.tuning.tune"], check=True)
+    loading = time.monotonic() - started
+    for step, seconds in when:
+        process = begin(collection, queries, qrels)
+        time.sleep(loading)
+        while process.poll() is None and step not in over(collection):
+            time.sleep(0.01)
+        time.sleep(seconds)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            return next(Run(folder).seconds() for folder in (collection / "tuning").glob("*"))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    return {}
 
 
 def moments(stages: dict[str, float], kills: int, rng: random.Random) -> list[tuple[str, float]]:
