@@ -299,7 +299,7 @@ def main() -> None:
     two = verbs.add_parser("overload")
     two.add_argument("--seconds", type=float, default=120.0)
     two.add_argument("--times", type=float, default=5.0, help="the capacity")
-    two.add_argument("--max-wait", default="2.0", help="as `bicross serve` has it")
+    two.add_argument("--max-wait", default="1.0", help="as `bicross serve` has it")
     three = verbs.add_parser("sigterm")
     three.add_argument("--times", type=int, default=100)
     options = parser.parse_args()

@@ -227,7 +227,7 @@ class ServeSettings(Settings):
     keys: Path | None = None
     closed_network: bool = False
     behind_https: bool = False
-    max_wait: float = Field(default=2.0, gt=0, le=600)
+    max_wait: float = Field(default=1.0, gt=0, le=600)
     drain: float = Field(default=8.0, gt=0, le=600)
 
 

@@ -28,7 +28,7 @@ def serve(
     behind_https: Annotated[
         bool, typer.Option("--behind-https", help="Browsers come over https, through a proxy: cookies are sent over nothing else.")
     ] = False,
-    max_wait: Annotated[float, typer.Option(help="Seconds; work that would wait longer is refused (429).")] = 2.0,
+    max_wait: Annotated[float, typer.Option(help="Seconds; work that would wait longer is refused (429).")] = 1.0,
     drain: Annotated[float, typer.Option(help="Seconds that an ending server has to finish what it began.")] = 8.0,
     as_json: Json = False,
 ) -> None:
