@@ -27,6 +27,7 @@ check: .venv/ready-to-develop
 
 bench: .venv/ready-to-develop
 	$(BIN)/python benchmarks/quality.py
+	for claim in throughput overload sigterm; do $(BIN)/python benchmarks/serving.py $$claim || exit 1; done
 ifdef DATA
 	$(BIN)/python benchmarks/tuning.py --data $(DATA) --work .bench
 endif
