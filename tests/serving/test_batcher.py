@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import selectors
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,28 +14,10 @@ from bicross.errors import InputError
 from bicross.serving.batcher import WEIGHT, Batcher
 from bicross.serving.refusals import Late, Overloaded, Unavailable
 from bicross.serving.units import BATCH, Group, Limits, Unit
+from tests.serving.virtual_clock import play
 
 RATE = 1000.0  # tokens a second of the worker below
 A, B = Group("score", "a"), Group("score", "b")
-
-
-class _Jump(selectors.SelectSelector):
-    """Waits by moving the clock."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.now += timeout or 0.0
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jump = _Jump()
-        super().__init__(self._jump)
-
-    def time(self) -> float:
-        return self._jump.now
 
 
 class Worker:
@@ -69,11 +50,6 @@ def now() -> float:
 
 def units(name: str, *tokens: int) -> list[Unit]:
     return [Unit((f"{name}{number}", each), each, each) for number, each in enumerate(tokens)]
-
-
-def play(scene: Callable[[], Awaitable[Any]]) -> Any:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(scene())  # type: ignore[arg-type]  # a scene is a coroutine function
 
 
 async def warm(worker: Worker, max_wait: float = 1000.0, **limits: int) -> Batcher:
