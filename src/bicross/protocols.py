@@ -44,7 +44,7 @@ class Index(Protocol):
     def add(self, keys: Keys, vectors: Vectors) -> None: ...
     def remove(self, keys: Keys) -> None: ...
     def search(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]: ...  # each (queries, k), key -1 where there is none
-    def save(self) -> dict[str, bytes]: ...  # file name -> content
+    def save(self) -> dict[str, bytes | memoryview]: ...  # file name -> content, valid until the index is changed
 
 
 class Corpus(Protocol):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bicross.errors import Damaged
-from bicross.indexes.choose import EXACT_ROWS, build_index, open_index
+from bicross.indexes.choose import CODED_ROWS, EXACT_ROWS, build_index, lists_of, open_index
 from bicross.records import Space
 from bicross.vectors import unit
 
@@ -21,6 +21,10 @@ def test_built_saved_and_opened(rows: int, kind: str) -> None:
     opened = open_index(SPACE, index.kind, index.save())
     assert opened.kind == kind and len(opened) == rows
     assert (opened.search(vectors[:5], 3)[0] == index.search(vectors[:5], 3)[0]).all()
+
+
+def test_lists_stand_in_front_where_scanning_all_takes_long() -> None:
+    assert [lists_of(rows) for rows in (EXACT_ROWS + 1, CODED_ROWS, CODED_ROWS + 1, 16_000_000)] == [0, 0, 4_096, 8_192]
 
 
 def test_an_unknown_kind_is_named() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from bicross.errors import Damaged
 from bicross.indexes.exact import ExactIndex
-from bicross.indexes.faiss import FEWEST, GROWTH, PQIndex, shortlist
+from bicross.indexes.faiss import FEWEST, GROWTH, MANY, PQIndex
+from bicross.indexes.recall import Probes, sampled
 from bicross.records import Space
 from bicross.vectors import unit
 from tests.conformance.index import SPACE, IndexConformance, clustered
@@ -21,6 +22,18 @@ class TestPQIndex(IndexConformance):
 
     def make(self, space: Space) -> PQIndex:
         return PQIndex(space)
+
+    def load(self, space: Space, files: Mapping[str, bytes | memoryview]) -> PQIndex:
+        return PQIndex.load(space, files)
+
+
+class TestListed(IndexConformance):
+    """With lists in front."""
+
+    recall = 0.95
+
+    def make(self, space: Space) -> PQIndex:
+        return PQIndex(space, lists=16)
 
     def load(self, space: Space, files: Mapping[str, bytes | memoryview]) -> PQIndex:
         return PQIndex.load(space, files)
@@ -69,4 +82,40 @@ def test_training_leaves_the_number_of_threads() -> None:
 
 
 def test_the_shortlist_holds_k() -> None:
-    assert [shortlist(k) for k in (1, 10, 100, 500, 1_000, 5_000)] == [500, 500, 1_000, 2_000, 4_000, 20_000]
+    index = PQIndex(SPACE)
+    assert [index.shortlist(k) for k in (1, 100, 400, 5_000)] == [MANY, MANY, 2 * MANY, 20_000]
+
+
+@pytest.mark.parametrize("lists", [0, 32])
+def test_recall_is_measured_against_the_exact_scan_and_kept(lists: int) -> None:
+    rows, queries = clustered(20_000), clustered(100, seed=1)
+    index, exact = PQIndex(SPACE, lists=lists), ExactIndex(SPACE)
+    for one in (index, exact):
+        one.add(np.arange(len(rows)), rows)
+    index.tune(Probes(queries, "questions"))
+    assert index.recall is not None
+    found, true = index.search(queries[1::2], 100)[0], exact.search(queries[1::2], 100)[0]
+    shares = [len(set(mine) & set(best)) / 100 for mine, best in zip(found.tolist(), true.tolist(), strict=True)]
+    assert (index.recall.k, index.recall.queries, index.recall.of) == (100, 50, "questions")
+    assert (index.recall.mean, index.recall.lowest) == pytest.approx((np.mean(shares), min(shares)))
+    assert index.recall.mean > 0.98
+    loaded = PQIndex.load(SPACE, index.save())
+    assert (loaded.kind, loaded.recall) == ("ivf" if lists else "pq", index.recall)
+    assert (loaded.search(queries, 10)[0] == index.search(queries, 10)[0]).all()
+
+
+def test_a_row_that_was_changed_is_found_when_it_is_read() -> None:
+    rows = clustered(8_000)
+    index = PQIndex(SPACE)
+    index.add(np.arange(len(rows)), rows)
+    index.tune(sampled(rows, "passages"))
+    files = {name: bytes(content) for name, content in index.save().items()}
+    changed = bytearray(files["vectors.f32"])
+    changed[5_000 * 4 * SPACE.dim + 17] ^= 1
+    loaded = PQIndex.load(SPACE, {**files, "vectors.f32": bytes(changed)})
+    apart = rows[np.argsort(rows @ rows[5_000])[:5]]  # far from it: it is not read
+    assert (loaded.search(apart, 1)[1][:, 0] > 0.99).all()
+    with pytest.raises(Damaged, match="Row 5000 "):
+        loaded.search(rows[5_000:5_001], 10)
+    with pytest.raises(Damaged, match="Row 5000 "):
+        loaded.add(np.asarray([10**9]), rows[:1])

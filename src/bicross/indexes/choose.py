@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from bicross.errors import Damaged
 from bicross.indexes.exact import Content, ExactIndex
+from bicross.indexes.recall import Probes, Recall, sampled
 from bicross.protocols import Index
 from bicross.records import Space
 from bicross.vectors import Keys, Vectors
@@ -19,38 +21,56 @@ EXACT_ROWS = 50_000
 a batch 0.3 ms (codes: 0.4); with recall 1, and both far below what encoding and reranking take. The flat index of faiss
 took 8 and 2 ms, so it has no place here.
 """
+CODED_ROWS = 4_000_000
+"""Rows up to which all codes are scanned, 2 ms a million; beyond, only the lists that are nearest to a query."""
+READ_LATER = frozenset({"vectors.f32"})
+"""The file of "pq" and "ivf" whose rows are tested one by one when they are read, so that opening need not read it."""
 
 
 class StoredIndex(Index, Protocol):
-    """An Index that says its kind, which `open_index` needs beside its files."""
+    """An Index that says its kind, which `open_index` needs beside its files, and what recall was measured; None where it is exact."""
 
     @property
     def kind(self) -> str: ...
+    @property
+    def recall(self) -> Recall | None: ...
 
 
-def build_index(space: Space, keys: Keys, vectors: Vectors) -> StoredIndex:
-    """An index of n rows, (n,) and (n, dim): exact up to `EXACT_ROWS`, beyond them 4-bit codes with exact refinement.
+def build_index(space: Space, keys: Keys, vectors: Vectors, probes: Probes | None = None) -> StoredIndex:
+    """An index of n rows, (n,) and (n, dim): exact up to `EXACT_ROWS`, beyond them 4-bit codes with exact refinement, tuned to find what
+    the exact scan finds for `probes`, or else for a sample of the rows.
 
     Raises:
         SpaceMismatch: the vectors have another width.
         InputError: a key is negative or stands twice, or a vector is refused by `check_vectors`.
     """
-    index = ExactIndex(space) if len(keys) <= EXACT_ROWS else _pq()(space)
-    index.add(keys, vectors)
-    return index
+    if len(keys) <= EXACT_ROWS:
+        exact = ExactIndex(space)
+        exact.add(keys, vectors)
+        return exact
+    coded = _pq()(space, lists=lists_of(len(keys)))
+    coded.add(keys, vectors)
+    coded.tune(probes if probes is not None and len(probes.vectors) else sampled(vectors, "passages"))
+    return coded
+
+
+def lists_of(rows: int) -> int:
+    """How many lists so many rows are put in; 0 where all codes are scanned."""
+    return 0 if rows <= CODED_ROWS else 2 ** round(math.log2(2 * math.sqrt(rows)))
 
 
 def open_index(space: Space, kind: str, files: Mapping[str, Content]) -> StoredIndex:
-    """The index of that kind that `save` wrote, mapped where it can be. The files' hashes must have been checked.
+    """The index of that kind that `save` wrote, mapped where it can be. The files' hashes must have been checked; of "pq" and "ivf", all
+    but those of `READ_LATER`.
 
     Raises:
         Damaged: the kind is unknown, or the files do not fit it or the space.
     """
     if kind == ExactIndex.kind:
         return ExactIndex.load(space, files)
-    if kind == "pq":
+    if kind in ("pq", "ivf"):
         return _pq().load(space, files)
-    raise Damaged(f"The index is of kind {kind!r}, which this version does not know (exact, pq); build it again.")
+    raise Damaged(f"The index is of kind {kind!r}, which this version does not know (exact, pq, ivf); build it again.")
 
 
 def _pq() -> type[PQIndex]:

@@ -21,6 +21,7 @@ class ExactIndex:
     """Rows in the order of their keys, in memory or mapped from a file; scores are exact float32 products."""
 
     kind = "exact"
+    recall = None  # it finds all
 
     def __init__(self, space: Space) -> None:
         self._space = space
@@ -98,10 +99,10 @@ class ExactIndex:
             found_keys[part, :width], found_scores[part, :width] = _scan(vectors[part], *rows, width, self._space)
         return found_keys, found_scores
 
-    def save(self) -> dict[str, bytes]:
-        """Files by name, little-endian: keys int64 and vectors float32, in the order of the keys."""
+    def save(self) -> dict[str, Content]:
+        """Files by name, little-endian: keys int64 and vectors float32, in the order of the keys. Nothing is copied."""
         keys, vectors = self._rows
-        return {"keys.i64": keys.astype("<i8", copy=False).tobytes(), "vectors.f32": vectors.astype("<f4", copy=False).tobytes()}
+        return {"keys.i64": _bytes(keys.astype("<i8", copy=False)), "vectors.f32": _bytes(vectors.astype("<f4", copy=False))}
 
     @classmethod
     def load(cls, space: Space, files: Mapping[str, Content]) -> Self:
@@ -179,6 +180,10 @@ def _scan(queries: Vectors, keys: Keys, vectors: Vectors, k: int, space: Space) 
         order = np.argsort(-best_scores, axis=1, kind="stable")[:, :k]
         best_keys, best_scores = np.take_along_axis(best_keys, order, axis=1), np.take_along_axis(best_scores, order, axis=1)
     return best_keys, best_scores
+
+
+def _bytes(array: NDArray[Item]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _moved(array: NDArray[Item], length: int) -> NDArray[Item]:

@@ -1,42 +1,61 @@
-"""4-bit product quantisation, scanned whole, then the best rows compared exactly: for many rows.
+"""4-bit product quantisation, scanned whole or in the nearest lists, then the best rows compared exactly: for many rows.
 
-Method: André et al., "Quicker ADC: Unlocking the Hidden Potential of Product Quantization with SIMD", PAMI 2021, as
-faiss implements it (IndexPQFastScan).
+Method: André et al., "Quicker ADC: Unlocking the Hidden Potential of Product Quantization with SIMD", PAMI 2021, as faiss implements it
+(IndexPQFastScan, IndexIVFPQFastScan); rows are turned first so that every code has about the same share of the variance (Ge et al.,
+"Optimized Product Quantization", PAMI 2014, the parametric solution); lists are those of Jégou et al., "Product Quantization for Nearest
+Neighbor Search", PAMI 2011.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from bicross.errors import Damaged
 from bicross.indexes.exact import Content, ExactIndex, checked_queries, nothing_found
+from bicross.indexes.recall import AT, Probes, Recall
+from bicross.indexes.rows import MappedRows, row_hashes
 from bicross.records import Space
 from bicross.vectors import Keys, Scores, Vectors, similarities, top_columns
 
 QUERY_CHUNK = 256
 FEWEST = 1_024  # rows; below, there is too little to train on and the exact scan takes microseconds
+WIDTHS = (4, 2)  # dimensions a code; the second is half as coarse, and twice as many bytes to scan
+MANY = 1_000  # rows to compare; where codes of 4 dimensions need more, those of 2 are scanned
 GROWTH = 4  # codes are trained anew when the rows are this many times those they were trained on
-SAMPLE = 16_384  # rows to train on
+SAMPLE, LIST_SAMPLE = 16_384, 50  # rows to train codes on; rows a list to train lists on
+SHORTLISTS = (300, 500, 700, 1_000, 1_400, 2_000, 3_000, 4_000)  # rows compared exactly for the best `recall.AT`: the fewest that do
+ENOUGH = 0.995  # of the true neighbours, on the queries that choose
+ROWS_FILE = "vectors.f32"
 
 
 class PQIndex:
-    """Exact rows beside codes of 4 bits for each 2 dimensions, which propose the rows that are compared exactly.
+    """Exact rows beside codes of 4 bits for each 4 (or 2) dimensions, which propose the rows that are compared exactly.
 
-    Scores are exact. Recall, measured on 24,000 passages of the e5-small family: 1.000 at 10, 0.997 at 100, 0.996 at 300.
+    With `lists`, only the codes of the lists that are nearest to a query are scanned. Scores are exact; `recall` is what `tune` measured.
     Not to be changed while another thread searches.
     """
 
-    kind = "pq"
-
-    def __init__(self, space: Space, seed: int = 0) -> None:
+    def __init__(self, space: Space, seed: int = 0, lists: int = 0) -> None:
         self._exact = ExactIndex(space)
-        self._codes: faiss.IndexPQFastScan | None = None
+        self._mapped: MappedRows | None = None
+        self._codes: faiss.Index | None = None
         self._trained_on = 0
-        self._seed = seed
+        self._seed, self._width, self._lists = seed, WIDTHS[0], lists
+        self._least, self._probes = MANY, max(1, lists // 4)
+        self.recall: Recall | None = None
+
+    @property
+    def kind(self) -> str:
+        """What `open_index` needs to open it again."""
+        return "ivf" if self._lists else "pq"
 
     @property
     def space(self) -> Space:
@@ -45,8 +64,13 @@ class PQIndex:
     def __len__(self) -> int:
         return len(self._exact)
 
+    def shortlist(self, k: int) -> int:
+        """How many rows are compared exactly for the best k."""
+        return max(self._least, round(self._least * math.sqrt(k / AT)), 4 * k)
+
     def add(self, keys: Keys, vectors: Vectors) -> None:
         """Add rows as `ExactIndex.add` does, and raise what it raises."""
+        self._own_rows()
         before, _ = self._exact.rows
         self._exact.add(keys, vectors)
         after, rows = self._exact.rows
@@ -61,67 +85,184 @@ class PQIndex:
     def remove(self, keys: Keys) -> None:
         """Remove rows as `ExactIndex.remove` does, and raise what it raises."""
         gone = self._exact.positions(keys)
+        self._own_rows()
         self._exact.remove(keys)
-        if self._codes is not None:
+        if self._lists and self._codes is not None:  # lists keep the numbers of those that stay, but rows move up
+            self._codes.reset()
+            self._codes.add(self._exact.rows[1])
+        elif self._codes is not None:
             self._codes.remove_ids(faiss.IDSelectorBatch(gone))  # later rows move up, as in the exact index
 
+    def tune(self, probes: Probes) -> None:
+        """Choose how coarse the codes are, how many lists are scanned and how many rows are compared, as little as finds `ENOUGH`;
+        and measure what that finds.
+
+        One half of the queries chooses and the other is measured, so that the figure holds for queries to come.
+        """
+        k = min(AT, len(self))
+        if self._codes is None or SHORTLISTS[0] >= len(self) or len(probes.vectors) < 2:
+            return
+        queries = checked_queries(probes.vectors, k, self.space)
+        found, _ = self._exact.search(queries, k)
+        true = np.searchsorted(self._exact.rows[0], found)  # (queries, k), row numbers
+        most = min(SHORTLISTS[-1], len(self))
+        for width in WIDTHS:
+            if width != self._width:
+                self._width = width
+                self._train(self._exact.rows[1])
+            for self._probes in _doubled(self._lists):
+                ranks = self._ranks(queries[0::2], true[0::2], most)  # (queries / 2, k)
+                if (ranks < most).mean() >= ENOUGH:
+                    break
+            self._least = next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
+            if self._least <= MANY:
+                break
+        held = (self._ranks(queries[1::2], true[1::2], self.shortlist(k)) < self.shortlist(k)).mean(axis=1)  # (queries / 2,)
+        self.recall = Recall(k, float(held.mean()), float(held.min()), len(held), probes.of)
+
     def search(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]:
-        """Keys and exact scores of about the k nearest rows, in the shapes and order of `ExactIndex.search`."""
+        """Keys and exact scores of about the k nearest rows, in the shapes and order of `ExactIndex.search`.
+
+        Raises:
+            SpaceMismatch, InputError: as `ExactIndex.search`. Damaged: a row that is read is not what was written.
+        """
         vectors = checked_queries(vectors, k, self.space)
-        if self._codes is None or shortlist(k) >= len(self):
+        if self._codes is None or self.shortlist(k) >= len(self):
+            self._own_rows()
             return self._exact.search(vectors, k)
         found_keys, found_scores = nothing_found(len(vectors), k)
-        keys, rows = self._exact.rows
+        keys, _ = self._exact.rows
         for start in range(0, len(vectors) if k else 0, QUERY_CHUNK):
             part = vectors[start : start + QUERY_CHUNK]
-            _, proposed = self._codes.search(part, shortlist(k))  # (part, shortlist)
-            proposed.sort(axis=1)  # in the order of the rows, so that equal scores stand in the order of their keys
+            proposed = np.sort(self._proposed(part, self.shortlist(k)), axis=1)  # in the order of keys, so that equal scores stand so
             for row, (vector, candidates) in enumerate(zip(part, proposed, strict=True), start):
-                scores = similarities(vector[None], rows[candidates], self.space)  # (1, shortlist)
+                candidates = candidates[np.searchsorted(candidates, 0) :]  # -1 where the lists hold fewer
+                scores = similarities(vector[None], self._take(candidates), self.space)  # (1, shortlist)
                 best = top_columns(scores, k)[0]  # (k,)
-                found_keys[row], found_scores[row] = keys[candidates[best]], scores[0, best]
+                found_keys[row, : len(best)], found_scores[row, : len(best)] = keys[candidates[best]], scores[0, best]
         return found_keys, found_scores
 
-    def save(self) -> dict[str, bytes]:
-        """The files of `ExactIndex.save`, and the codes as faiss serialises them."""
+    def save(self) -> dict[str, Content]:
+        """The files of `ExactIndex.save`, a hash of each row, the codes as faiss serialises them, and how they are searched."""
+        self._own_rows()
         codes = b"" if self._codes is None else faiss.serialize_index(self._codes).tobytes()
-        return {**self._exact.save(), "codes.faiss": codes}
+        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width}
+        facts["recall"] = self.recall.as_json() if self.recall else None
+        hashes = row_hashes(self._exact.rows[1]).astype("<u8").tobytes()
+        return {**self._exact.save(), "hashes.u64": hashes, "codes.faiss": codes, "facts.json": json.dumps(facts, sort_keys=True).encode()}
 
     @classmethod
     def load(cls, space: Space, files: Mapping[str, Content]) -> Self:
-        """The index that `save` wrote; rows stay where `files` has them, codes are copied. Bytes must be hashed before.
+        """The index that `save` wrote; rows stay where `files` has them, codes are copied. All files but the rows must have been hashed
+        before; rows are tested against `hashes.u64` when they are read.
 
         Raises:
             Damaged: a file is missing, or the sizes do not fit each other and the space.
         """
-        index = cls(space)
+        lacking = {"hashes.u64", "codes.faiss", "facts.json"} - files.keys()
+        if lacking:
+            raise Damaged(f"The index has no {min(lacking)}; build it again.")
+        facts: dict[str, Any] = json.loads(bytes(files["facts.json"]))
+        index = cls(space, lists=facts["lists"])
         index._exact = ExactIndex.load(space, files)
-        if "codes.faiss" not in files:
-            raise Damaged("The index has no codes.faiss; build it again.")
+        hashes = np.frombuffer(files["hashes.u64"], dtype="<u8")
+        if len(hashes) != len(index):
+            raise Damaged(f"hashes.u64 is of {len(hashes)} rows, expected {len(index)}; build the index again.")
+        index._mapped = MappedRows(files[ROWS_FILE], index._exact.rows[1], hashes)
+        index._width, index._least, index._probes = facts["width"], facts["least"], facts["probes"]
+        index.recall = Recall.read(facts["recall"]) if facts["recall"] else None
         if len(files["codes.faiss"]):
             codes = faiss.deserialize_index(np.frombuffer(files["codes.faiss"], dtype=np.uint8))
-            if not isinstance(codes, faiss.IndexPQFastScan) or (codes.ntotal, codes.d) != (len(index), space.dim):
+            if (codes.ntotal, codes.d) != (len(index), space.dim):
                 raise Damaged(f"codes.faiss is not about the {len(index)} rows of {space.dim} dimensions beside it; build the index again.")
             index._codes, index._trained_on = codes, len(index)
         return index
 
+    @property
+    def _parts(self) -> int:
+        """Codes a row. Where the width does not divide the dimensions, the next smaller one that does."""
+        return self.space.dim // next(width for width in (self._width, 2, 1) if self.space.dim % width == 0)
+
+    def _own_rows(self) -> None:
+        """From here on all rows are read or changed: they must all be as written."""
+        if self._mapped is not None:
+            self._mapped.all()
+            self._mapped = None
+
+    def _take(self, places: NDArray[np.int64]) -> Vectors:
+        """Rows by number, (len(places), dim)."""
+        return self._exact.rows[1].take(places, axis=0) if self._mapped is None else self._mapped.take(places)
+
+    def _proposed(self, queries: Vectors, count: int) -> NDArray[np.int64]:
+        """Row numbers, nearest by their codes first, (queries, count); -1 where the lists hold fewer."""
+        assert self._codes is not None
+        params = faiss.SearchParametersIVF(nprobe=self._probes) if self._lists else None
+        if params is not None:
+            params = faiss.SearchParametersPreTransform(index_params=params)
+        proposed: NDArray[np.int64] = self._codes.search(queries, count, params=params)[1]
+        return proposed
+
+    def _ranks(self, queries: Vectors, true: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """At which rank of `count` proposals each true neighbour (queries, k) stands, `count` where it does not."""
+        ranks = np.full(true.shape, count)
+        for row, proposed in enumerate(self._proposed(queries, count)):
+            order = np.argsort(proposed)
+            places = np.minimum(np.searchsorted(proposed, true[row], sorter=order), count - 1)
+            ranks[row] = np.where(proposed[order[places]] == true[row], order[places], count)
+        return ranks
+
     def _train(self, rows: Vectors) -> None:
         dim = self.space.dim
-        # 2 dimensions each where the width is even. With 4, half the bytes, recall at 100 fell from 0.997 to 0.911.
-        parts = dim // 2 if dim % 2 == 0 else dim
-        codes = faiss.IndexPQFastScan(dim, parts, 4, faiss.METRIC_INNER_PRODUCT)
-        codes.pq.cp.seed = self._seed
-        sample = np.random.default_rng(self._seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)
-        threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)  # its threads wait for each other at every small step: 0.75 s alone, 5 to 50 s on busy cores
-        try:
-            codes.train(rows[np.sort(sample)])
-        finally:
-            faiss.omp_set_num_threads(threads)
-        codes.add(rows)
-        self._codes, self._trained_on = codes, len(rows)
+        draw = np.random.default_rng(self._seed)
+        sample = rows[np.sort(draw.choice(len(rows), min(max(SAMPLE, LIST_SAMPLE * self._lists), len(rows)), replace=False))]
+        with _one_thread():
+            turn = _turn(sample[:: max(1, len(sample) // SAMPLE)], self._parts)
+            if self._lists:
+                near = faiss.IndexFlatIP(dim)
+                codes = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_INNER_PRODUCT)
+                codes.cp.seed, codes.cp.niter = self._seed, 10
+            else:
+                codes = faiss.IndexPQFastScan(dim, self._parts, 4, faiss.METRIC_INNER_PRODUCT)
+            codes.pq.cp.seed = self._seed
+            index = faiss.IndexPreTransform(turn, codes)
+            index.train(sample)
+        index.add(rows)
+        self._codes, self._trained_on = index, len(rows)
 
 
-def shortlist(k: int) -> int:
-    """How many rows are compared exactly for the best k."""
-    return max(500, min(10 * k, 2_000), 4 * k)
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """faiss's threads wait for each other at every small step of training: 0.75 s alone, 5 to 50 s on busy cores."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
+def _doubled(lists: int) -> Iterator[int]:
+    """How many lists to scan: powers of two, at last all of them; 1 without lists."""
+    yield from (2**power for power in range(3, 32) if 2**power < lists)
+    yield max(1, lists)
+
+
+def _turn(sample: Vectors, parts: int) -> faiss.LinearTransform:
+    """A rotation onto the principal axes of the sample (n, dim), dealt out so that the product of the variances is about the same in every
+    part: the greedy allocation of Ge et al. 2014.
+    """
+    dim = sample.shape[1]
+    variances, axes = np.linalg.eigh(np.cov(sample.T, dtype=np.float64).reshape(dim, dim))  # (dim,), (dim, dim)
+    logs = np.log(np.maximum(variances, 1e-6 * max(variances[-1], 1e-12)))
+    logs -= logs.min()  # from here on every axis adds to its part
+    sums, dealt = np.zeros(parts), [list[int]() for _ in range(parts)]
+    for axis in np.argsort(-logs, kind="stable").tolist():
+        room = [part for part in range(parts) if len(dealt[part]) < dim // parts]
+        part = min(room, key=lambda part: sums[part])
+        dealt[part].append(axis)
+        sums[part] += logs[axis]
+    matrix = np.ascontiguousarray(axes[:, [axis for one in dealt for axis in one]].T, dtype=np.float32)  # (dim, dim)
+    turn = faiss.LinearTransform(dim, dim, False)
+    faiss.copy_array_to_vector(matrix.ravel(), turn.A)
+    turn.is_trained = True
+    return turn
