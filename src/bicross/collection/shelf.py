@@ -11,7 +11,10 @@ from threading import Lock
 from bicross import durable
 from bicross.collection import generations, lookup, truth
 from bicross.collection.facts import State
+from bicross.collection.matching import predicate
+from bicross.collection.rows import read_document
 from bicross.errors import Damaged
+from bicross.filters import Filter
 from bicross.records import Document
 
 
@@ -50,6 +53,17 @@ class Shelf:
         """Id -> document, of those that exist, in the order asked. Raises Damaged, naming the document."""
         with self._snapshot():
             return lookup.documents(self._db, ids)
+
+    def matching(self, where: Filter | None = None) -> list[Document]:
+        """The documents that a filter lets through, or all, in the order in which they came first.
+
+        Raises:
+            Damaged: a document is not what was written; the message names it.
+        """
+        fits = None if where is None else predicate(where)
+        with self._snapshot():
+            rows = map(read_document, self._db.execute("SELECT id, title, text, meta, sha256 FROM documents ORDER BY rowid"))
+            return [document for document in rows if fits is None or fits(document.meta)]
 
     def present(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that a document has, damaged or not."""

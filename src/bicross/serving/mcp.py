@@ -29,11 +29,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bicross import __version__
 from bicross.collection.store import Collection
 from bicross.errors import BicrossError, InputError
+from bicross.models.scores import best_first, relevance
 from bicross.serving.engine import Searchable
 from bicross.serving.handlers import mistakes, refusal_of
 from bicross.serving.inprocess import InProcess
 from bicross.serving.refusals import Unavailable
-from bicross.serving.scores import best_first, relevance
 from bicross.serving.served import Served, caller
 from bicross.serving.tool_shapes import (
     MOST_HITS,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Discriminator, Field, Tag
 
+from bicross.models.scores import best_first, relevance
 from bicross.records import reading
 from bicross.serving.contracts import tei
 from bicross.serving.contracts.errors import told
@@ -33,7 +34,6 @@ from bicross.serving.contracts.shared import (
 )
 from bicross.serving.engine import Scored
 from bicross.serving.refusals import Refused
-from bicross.serving.scores import best_first, relevance
 from bicross.serving.served import speak
 
 router = APIRouter(route_class=DropInRoute, responses=told("cohere"), tags=["Rerank"])

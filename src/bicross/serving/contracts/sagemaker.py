@@ -27,12 +27,12 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
 from bicross.errors import InputError
+from bicross.models.scores import relevance
 from bicross.serving.access import MIB, find
 from bicross.serving.contracts import cohere, openai, tei
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import Asking, Body, Parts, Responder, Text, Who, answer, invalid
 from bicross.serving.refusals import EMPTY, Refused
-from bicross.serving.scores import relevance
 from bicross.settings import SearchSettings
 
 router = APIRouter(responses=told("sagemaker"), tags=["Amazon SageMaker"])

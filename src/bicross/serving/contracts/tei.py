@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from bicross import __version__
+from bicross.models.scores import best_first, relevance
 from bicross.protocols import Side
 from bicross.serving.contracts.errors import told
 from bicross.serving.contracts.shared import (
@@ -28,7 +29,6 @@ from bicross.serving.contracts.shared import (
     shorter,
 )
 from bicross.serving.refusals import Refused
-from bicross.serving.scores import best_first, relevance
 
 router = APIRouter(route_class=DropInRoute, responses=told("tei"), tags=["Text Embeddings Inference"])
 Direction = Literal["Left", "Right", "left", "right"]
