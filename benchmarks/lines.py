@@ -2,8 +2,9 @@
 
     python benchmarks/lines.py --data DATA --work .bench --lines 100000
 
-`apt-cache dumpavail` gives the descriptions, where there is one; DATA is a folder of BEIR folders or other JSONL. Each text stands once. The
-vectors are the starter encoder's, kept in parts in WORK, so that an interrupted run goes on and other benchmarks need not encode again.
+`apt-cache dumpavail` gives the descriptions, where there is one; DATA is a folder of BEIR folders or other JSONL. Each text stands
+once. The vectors are the starter encoder's, kept in parts in WORK, so that an interrupted run goes on and other benchmarks need not
+encode again.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ FIELDS = ("text", "sentence1", "sentence2")
 
 def descriptions() -> Iterator[str]:
     """Of Debian packages, one line each, as apt's lists have them; none where there is no apt."""
-    if shutil.which("apt-cache") is None:
+    apt = shutil.which("apt-cache")
+    if apt is None:
         return
-    found = subprocess.run(["apt-cache", "dumpavail"], capture_output=True, check=True).stdout.decode(errors="replace")
+    found = subprocess.run([apt, "dumpavail"], capture_output=True, check=True).stdout.decode(errors="replace")  # noqa: S603 - found above
     for line in found.splitlines():
         name, _, text = line.partition(": ")
         if name in ("Description", "Description-en"):

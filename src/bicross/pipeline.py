@@ -63,7 +63,7 @@ from bicross.settings import (
     TuneSettings,
 )
 from bicross.tuning import steps
-from bicross.upsert import Upsert, adopt, chunks_of, encoder_of, facts_of
+from bicross.upsert import Upsert, adopt, chunks_of, encoder_of, facts_of, sample_of
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -87,6 +87,7 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     start = time.perf_counter()
     chunks = chunks_of(read_documents(sources, settings.columns))
     first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
+    asked = sample_of(settings.queries) if settings.queries else None
     given = names.canonical(settings.encoder, into) if settings.encoder else None
     encoder = None if Collection.exists(into) else encoder_of(given or STARTER_ENCODER, into)
     if encoder is not None:
@@ -101,7 +102,7 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
                 done.skipped += skips
                 done.put(documents)
                 progress("documents", done.seen, max(expected, done.seen))
-            writer.fold()
+            writer.fold(questions=None if asked is None else encoder.encode_queries(asked))
     now = Collection.open(into).status()
     seconds = time.perf_counter() - start
     return Indexed(

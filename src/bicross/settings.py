@@ -30,18 +30,23 @@ class ColumnSettings(Settings):
 
 
 class IndexSettings(Settings):
-    """What `index` does; None means as the collection has it, or, for a new one, the starter pair and 256 tokens."""
+    """What `index` does; None means as the collection has it, or, for a new one, the starter pair and 256 tokens. `queries`: questions of
+    the user's own, which a large index of vectors is tuned and measured with from now on.
+    """
 
     encoder: str | None = None
     reranker: str | None = None
     passage_tokens: int | None = Field(default=None, ge=16, le=8192)
     columns: ColumnSettings = ColumnSettings()
+    queries: Path | None = None
 
 
 class SearchSettings(Settings):
     """What `search` and `evaluate` do. `depth` is the number of candidates that the reranker reads. `min_probability` is for `search`
     alone: hits that are less probably relevant are left out; `explain` too: hits tell what each
-    stage added to their scores.
+    stage added to their scores. `deadline` is in seconds: what was not reranked by then is not, and the answer says so.
+
+    Stage "both" at depth "auto" is what the collection does by itself, which `bicross plan` decides.
     """
 
     k: int = Field(default=10, ge=1, le=1000)
@@ -49,6 +54,7 @@ class SearchSettings(Settings):
     stage: StageName = "both"
     min_probability: float | None = Field(default=None, ge=0, le=1)
     explain: bool = False
+    deadline: float | None = Field(default=None, gt=0)
 
     @field_validator("depth")
     @classmethod

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 from bicross.collection.rows import reading_hash
 from bicross.collection.store import Facts, Writer
 from bicross.data.passages import Splitter
+from bicross.data.questions import read_queries
+from bicross.indexes.recall import SAMPLE
 from bicross.models import names, registry
 from bicross.models.registry import TokenEncoder
 from bicross.records import Document, Skip, reading
@@ -96,6 +99,12 @@ def facts_of(settings: IndexSettings, collection: Path) -> Facts:
     given = (settings.encoder or STARTER_ENCODER, settings.reranker or STARTER_RERANKER)
     encoder, reranker = (names.canonical(name, collection) for name in given)
     return Facts(encoder, reranker, settings.passage_tokens or PASSAGE_TOKENS, weights_of(encoder, reranker, collection))
+
+
+def sample_of(queries: Path) -> list[str]:
+    """Texts of as many questions of a file as recall is measured with, drawn at random. Raises InputError."""
+    texts = [query.text for query in read_queries(queries)[0]]
+    return Random(0).sample(texts, min(SAMPLE, len(texts)))
 
 
 def adopt(writer: Writer, encoder: TokenEncoder, settings: IndexSettings) -> None:

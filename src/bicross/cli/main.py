@@ -65,6 +65,9 @@ def index(
     id_column: IdColumn = None,
     text_column: TextColumn = None,
     title_column: TitleColumn = None,
+    queries: Annotated[
+        Path | None, typer.Option(help="Questions like those to come: a large index is tuned and measured with a sample of them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put documents into a collection: upsert by id; only what changed is embedded. Interrupted, run it again."""
@@ -78,6 +81,7 @@ def index(
         reranker=reranker,
         passage_tokens=passage_tokens,
         columns={"id": id_column, "text": text_column, "title": title_column},
+        queries=queries,
     )
     with bar() as progress:
         done = pipeline.index(sources, into, settings, progress)

@@ -35,7 +35,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`tail` passages are searched without an index; `refused` says which generations are not used and why; `bytes` on disk."""
+    """`tail` passages are searched without an index; `refused` says which generations are not used and why; `bytes` on disk. `index` is the
+    kind that holds the vectors, and `recall` what it finds of what the exact scan finds; None where it is exact, or there is none.
+    """
 
     documents: int
     passages: int
@@ -49,6 +51,8 @@ class Status:
     bytes: int
     unfinished: Job | None
     models: tuple[own.OwnModel, ...] = ()
+    index: str | None = None
+    recall: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ def status(path: Path) -> Status:
             bytes=_bytes_in(path),
             unfinished=_unfinished(db),
             models=tuple(own.OwnModel(name, _bytes_in(path / name), own.use(name, state)) for name in owned(path)),
+            index=used.dense_kind if used else None,
+            recall=used.recall if used else None,
         )
 
 

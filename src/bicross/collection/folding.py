@@ -15,6 +15,7 @@ from bicross.collection.truth import Database, write_meta
 from bicross.durable import Content
 from bicross.errors import StoreError
 from bicross.records import Space
+from bicross.vectors import Vectors
 
 
 def recover(path: Path, state: State) -> None:
@@ -29,13 +30,13 @@ def recover(path: Path, state: State) -> None:
         generations.point_to(path, left[0])
 
 
-def fold(db: Database, path: Path, state: State, space: Space, keep: int | None) -> str | None:
+def fold(db: Database, path: Path, state: State, space: Space, keep: int | None, questions: Vectors | None = None) -> str | None:
     """See `Writer.fold`, here for any registered space; `keep=None` removes none. Call it in the writer's transaction."""
     present = generations.names(path)
-    name = next((name for name in present if _covers(path, name, state, space)), None)
+    name = None if questions is not None else next((name for name in present if _covers(path, name, state, space)), None)
     if name is not None:
         generations.point_to(path, name)
-    elif files_and_facts := _built(db, path, state, space):
+    elif files_and_facts := _built(db, path, state, space, generations.questions_of(path, space) if questions is None else questions):
         number = 1 + max(map(generations.number_of, present), default=0)
         name = generations.publish(path, number, *files_and_facts)
     if keep is not None:
@@ -57,19 +58,25 @@ def _covers(path: Path, name: str, state: State, space: Space) -> bool:
     return found.covers_seq == state.seq and open_dense(found) is not None and open_lexical(found) is not None
 
 
-def _built(db: Database, path: Path, state: State, space: Space) -> tuple[dict[str, Content], dict[str, Any]] | None:
-    """Files and manifest of a generation of all live passages; None where there is none."""
+def _built(
+    db: Database, path: Path, state: State, space: Space, questions: Vectors | None
+) -> tuple[dict[str, Content], dict[str, Any]] | None:
+    """Files and manifest of a generation of all live passages; None where there is none. Its recall is measured with the questions."""
     from bicross.indexes.bm25 import BM25Index  # here, because these take 0.3 s to import and opening needs none
     from bicross.indexes.choose import build_index
+    from bicross.indexes.recall import sampled
     from bicross.indexes.words import Words
 
     keys, vectors = lookup.vectors_after(db, space, registered(db, path, space), 0)  # (n,), (n, dim)
     if not len(keys):
         return None
     texts = [text for part in chunks(keys.tolist()) for text in lookup.readings(db, part).values()]
-    dense = build_index(space, keys, vectors)
+    probes = None if questions is None else sampled(questions, "questions")
+    dense = build_index(space, keys, vectors, probes)
     lexical = BM25Index.build(keys, texts, Words())
     files: dict[str, Content] = {"keys.i64": keys.astype("<i8").tobytes()}
+    if probes is not None:
+        files[generations.QUESTIONS] = probes.vectors.astype("<f4").tobytes()
     files |= {f"dense-{name}": content for name, content in dense.save().items()}
     files |= {f"lexical-{name}": content for name, content in lexical.save().items()}
     return files, {
@@ -79,4 +86,5 @@ def _built(db: Database, path: Path, state: State, space: Space) -> tuple[dict[s
         "covers_key": state.last_key,
         "covers_seq": state.seq,
         "dense_kind": dense.kind,
+        "recall": dense.recall.as_json() if dense.recall else None,
     }

@@ -21,11 +21,13 @@ import numpy as np
 
 from bicross import durable
 from bicross.errors import Damaged, StoreError
+from bicross.indexes.recall import READ_LATER, TESTING
 from bicross.records import Space
-from bicross.vectors import Keys
+from bicross.vectors import Keys, Vectors
 
 CURRENT = "CURRENT"
 FORMAT = 1
+QUESTIONS = "questions.f32"
 BUILDERS = ("bicross", "numpy", "faiss-cpu", "bm25s", "PyStemmer", "rjieba")
 Stamp = tuple[int, int] | None
 
@@ -43,6 +45,8 @@ class Generation:
     covers_seq: int
     dense_kind: str
     files: Mapping[str, memoryview]
+    recall: Mapping[str, Any] | None = None
+    """Of the index of vectors against the exact scan, as it was measured when it was built (`indexes.recall.Recall`)."""
 
     @property
     def keys(self) -> Keys:
@@ -119,15 +123,16 @@ def choose(path: Path, space: Space, seq: int, last_key: int) -> Choice:
         pointed, present = current(path), names(path)
         for name in sorted(present, key=lambda name: name != pointed):  # stable: the current one, then newest first
             try:
-                return Choice(load(path / name, space, seq, last_key), tuple(refused))
+                return Choice(load(path / name, space, seq, last_key, whole=False), tuple(refused))
             except StoreError as error:
                 refused.append(f"{name}: {error}")
         if stamp(path) == before:  # else the writer published and cleaned up while we looked
             return Choice(None, tuple(refused))
 
 
-def load(folder: Path, space: Space, seq: int, last_key: int) -> Generation:
-    """A generation that fits, every hash checked before anything is parsed.
+def load(folder: Path, space: Space, seq: int, last_key: int, whole: bool = True) -> Generation:
+    """A generation that fits, every hash checked before anything is parsed. Unless all of it is to be read (`whole`), the vectors of a
+    large index are left to it, which tests each when it reads it.
 
     Raises:
         StoreError: it is of another space or format, or of a later state than the truth. Damaged: its bytes are not as written.
@@ -139,8 +144,24 @@ def load(folder: Path, space: Space, seq: int, last_key: int) -> Generation:
         raise StoreError(f"It is of space {facts['space']['fingerprint'][:12]}, searched is {space.fingerprint[:12]}.")
     if facts["covers_seq"] > seq or facts["covers_key"] > last_key:  # the keys above `last_key` would be given to other texts
         raise Damaged(f"It was made at write {facts['covers_seq']}, but the truth stands at {seq}: acknowledged writes were lost.")
-    _, files = durable.read_folder(folder)
-    return Generation(folder, space, facts["covers_key"], facts["covers_seq"], facts["dense_kind"], files)
+    later = [] if whole or facts["dense_kind"] not in TESTING else [f"dense-{name}" for name in READ_LATER]
+    _, files = durable.read_folder(folder, later)
+    recall = facts.get("recall")
+    return Generation(folder, space, facts["covers_key"], facts["covers_seq"], facts["dense_kind"], files, recall)
+
+
+def questions_of(path: Path, space: Space) -> Vectors | None:
+    """Vectors of the user's own questions, (n, dim), that the newest whole generation of this space was measured with; None where none
+    was."""
+    for name in names(path):
+        try:
+            facts, files = durable.read_folder(path / name)
+        except Damaged:
+            continue
+        if facts["space"]["fingerprint"] == space.fingerprint:
+            kept = files.get(QUESTIONS)
+            return None if kept is None else np.frombuffer(kept, dtype="<f4").reshape(-1, space.dim).copy()
+    return None
 
 
 def space_of(folder: Path) -> Space:

@@ -165,16 +165,17 @@ class Writer:
         with self._transaction() as state:
             return activation.roll_back(self._db, self.path, state)
 
-    def fold(self, keep: int = 2) -> str | None:
+    def fold(self, keep: int = 2, questions: Vectors | None = None) -> str | None:
         """Build a generation of the truth as it is, unless one is there; keep the newest `keep` that are whole, after `delete` only it.
 
+        Given vectors of `questions` (n, dim), one is built in any case; its recall and that of those after it is measured with them.
         Returns its name, None of no passages.
 
         Raises:
             StoreError: the disk refuses; collection and generations are as before. Damaged: a row is not what was written.
         """
         with self._transaction() as state:
-            return None if state.space is None else folding.fold(self._db, self.path, state, state.space, keep)
+            return None if state.space is None else folding.fold(self._db, self.path, state, state.space, keep, questions)
 
     def prune(self) -> int:
         """Forget spaces that are neither active nor kept for `rollback`, with their vectors. Returns how many vectors went."""

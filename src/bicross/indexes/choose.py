@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bicross.errors import Damaged
 from bicross.indexes.exact import Content, ExactIndex
-from bicross.indexes.recall import Probes, Recall, sampled
+from bicross.indexes.recall import TESTING, Probes, Recall, sampled
 from bicross.protocols import Index
 from bicross.records import Space
 from bicross.vectors import Keys, Vectors
@@ -23,8 +23,6 @@ took 8 and 2 ms, so it has no place here.
 """
 CODED_ROWS = 4_000_000
 """Rows up to which all codes are scanned, 2 ms a million; beyond, only the lists that are nearest to a query."""
-READ_LATER = frozenset({"vectors.f32"})
-"""The file of "pq" and "ivf" whose rows are tested one by one when they are read, so that opening need not read it."""
 
 
 class StoredIndex(Index, Protocol):
@@ -60,15 +58,15 @@ def lists_of(rows: int) -> int:
 
 
 def open_index(space: Space, kind: str, files: Mapping[str, Content]) -> StoredIndex:
-    """The index of that kind that `save` wrote, mapped where it can be. The files' hashes must have been checked; of "pq" and "ivf", all
-    but those of `READ_LATER`.
+    """The index of that kind that `save` wrote, mapped where it can be. The files' hashes must have been checked; of the kinds
+    `TESTING`, all but those of `READ_LATER`.
 
     Raises:
         Damaged: the kind is unknown, or the files do not fit it or the space.
     """
     if kind == ExactIndex.kind:
         return ExactIndex.load(space, files)
-    if kind in ("pq", "ivf"):
+    if kind in TESTING:
         return _pq().load(space, files)
     raise Damaged(f"The index is of kind {kind!r}, which this version does not know (exact, pq, ivf); build it again.")
 

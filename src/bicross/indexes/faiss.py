@@ -110,7 +110,8 @@ class PQIndex:
             if width != self._width:
                 self._width = width
                 self._train(self._exact.rows[1])
-            for self._probes in _doubled(self._lists):
+            for scanned in _doubled(self._lists):
+                self._probes = scanned
                 ranks = self._ranks(queries[0::2], true[0::2], most)  # (queries / 2, k)
                 if (ranks < most).mean() >= ENOUGH:
                     break
@@ -146,8 +147,8 @@ class PQIndex:
         """The files of `ExactIndex.save`, a hash of each row, the codes as faiss serialises them, and how they are searched."""
         self._own_rows()
         codes = b"" if self._codes is None else faiss.serialize_index(self._codes).tobytes()
-        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width}
-        facts["recall"] = self.recall.as_json() if self.recall else None
+        recall = self.recall.as_json() if self.recall else None
+        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width, "recall": recall}
         hashes = row_hashes(self._exact.rows[1]).astype("<u8").tobytes()
         return {**self._exact.save(), "hashes.u64": hashes, "codes.faiss": codes, "facts.json": json.dumps(facts, sort_keys=True).encode()}
 
@@ -196,9 +197,11 @@ class PQIndex:
     def _proposed(self, queries: Vectors, count: int) -> NDArray[np.int64]:
         """Row numbers, nearest by their codes first, (queries, count); -1 where the lists hold fewer."""
         assert self._codes is not None
-        params = faiss.SearchParametersIVF(nprobe=self._probes) if self._lists else None
-        if params is not None:
-            params = faiss.SearchParametersPreTransform(index_params=params)
+        params: Any = None  # what faiss says of its types leaves their fields out
+        if self._lists:
+            params = faiss.SearchParametersPreTransform()
+            params.index_params = inner = faiss.SearchParametersIVF()
+            inner.nprobe = self._probes
         proposed: NDArray[np.int64] = self._codes.search(queries, count, params=params)[1]
         return proposed
 
@@ -217,6 +220,7 @@ class PQIndex:
         sample = rows[np.sort(draw.choice(len(rows), min(max(SAMPLE, LIST_SAMPLE * self._lists), len(rows)), replace=False))]
         with _one_thread():
             turn = _turn(sample[:: max(1, len(sample) // SAMPLE)], self._parts)
+            codes: faiss.IndexPQFastScan | faiss.IndexIVFPQFastScan
             if self._lists:
                 near = faiss.IndexFlatIP(dim)
                 codes = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_INNER_PRODUCT)

@@ -1,4 +1,6 @@
-"""How many of the true nearest rows an index finds: measured where it is built, kept with it, and shown."""
+"""What a collection knows of an index without importing its engine. Recall: how many of the true nearest rows an index finds, measured
+where it is built, kept with it, and shown. And which of its files it tests itself.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ import numpy as np
 
 from bicross.vectors import Vectors
 
+TESTING, READ_LATER = frozenset({"pq", "ivf"}), frozenset({"vectors.f32"})
+"""Kinds of index that test each row of these files when they read it, so that opening need not read them (`indexes.rows`)."""
 AT = 100
 """Neighbours that recall is measured at."""
 SAMPLE = 200

@@ -23,7 +23,7 @@ AROUND = 65_536  # bytes that the system maps around a place that is read (Linux
 
 def row_hashes(rows: Vectors) -> Hashes:
     """A hash of each row, (n,)."""
-    factors = np.random.PCG64(1979).random_raw(rows.shape[1]).astype(np.uint64) | np.uint64(1)  # (dim,)
+    factors = np.asarray(np.random.PCG64(1979).random_raw(rows.shape[1]), dtype=np.uint64) | np.uint64(1)  # (dim,)
     hashes = np.empty(len(rows), dtype=np.uint64)
     for start in range(0, len(rows), CHUNK):
         words = np.ascontiguousarray(rows[start : start + CHUNK], dtype="<f4").view("<u4")
@@ -50,7 +50,8 @@ class MappedRows:
             new = places[fresh]
             wrong = row_hashes(rows[fresh]) != self._hashes[new]
             if wrong.any():
-                raise Damaged(f"Row {new[np.argmax(wrong)]} of the index's vectors is not what was written; index again, which replaces it.")
+                bad = new[np.argmax(wrong)]
+                raise Damaged(f"Row {bad} of the index's vectors is not what was written; index again, which replaces it.")
             self._tested[new] = True
         self._give_back(len(places))
         return rows
