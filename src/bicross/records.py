@@ -24,13 +24,18 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A span of a Document's text: what is embedded and reranked. `start` and `end` count code points, end exclusive."""
+    """A span of a Document's text: what is embedded and reranked. `start` and `end` count code points, end exclusive.
+
+    A passage that is shown has the page (from 1) and the heading that most of it stands under, where its document has them.
+    """
 
     id: str
     doc_id: str
     start: int
     end: int
     text: str
+    page: int | None = None
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def test_search(made: Path, run: Run) -> None:
     hit = first["hits"][0]
     assert (hit["id"], hit["title"], second["hits"][0]["id"]) == ("printer", "Reset", "打印机")
     assert set(hit) == {"id", "score", "probability", "title", "passage", "stages"}
-    assert hit["passage"] == {"text": ROWS[0]["text"], "start": 0, "end": len(ROWS[0]["text"])}
+    assert hit["passage"] == {"text": ROWS[0]["text"], "start": 0, "end": len(ROWS[0]["text"]), "page": None, "heading": ""}
     assert set(hit["stages"]) == {"lexical", "dense", "fused", "rerank"}
     assert set(hit["stages"]["rerank"]) == {"rank", "score"}
     for seconds in (said.json["seconds"], first["seconds"], second["seconds"]):

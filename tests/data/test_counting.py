@@ -8,7 +8,7 @@ from bicross.records import Document
 
 
 def test_of_a_folder_only_what_is_read_is_counted(tmp_path: Path) -> None:
-    for name in ("a.txt", "b/c.MD", "b/d.html", "e.pdf", "rows.jsonl", "table.csv", ".hidden/f.txt", ".g.txt"):
+    for name in ("a.txt", "b/c.MD", "b/d.html", "e.rtf", "rows.jsonl", "table.csv", ".hidden/f.txt", ".g.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("# words\n\nIn three\n\nlines of text.\n")
     assert count_documents([tmp_path]) == sum(isinstance(item, Document) for item in read_documents([tmp_path])) == 3

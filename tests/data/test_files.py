@@ -18,6 +18,7 @@ def test_a_mixed_folder(tmp_path: Path) -> None:
         "latin.txt": "déjà vu".encode("latin-1"),
         "empty.md": b" \n",
         "report.pdf": b"%PDF",
+        "old.rtf": b"{}",
         "rows.csv": b"id,text",
         "photo.png": b"x",
         "package.json": b"{}",
@@ -35,7 +36,7 @@ def test_a_mixed_folder(tmp_path: Path) -> None:
     assert documents["a/z.md"] == Document("a/z.md", "# 标题 #\n\ntext", "标题")
     assert documents["page.html"] == Document("page.html", "Some text that is long enough to be one.", "T")
     skips = {Path(item.id).name: item.reason for item in found if isinstance(item, Skip)}
-    assert sorted(skips) == ["broken.txt", "empty.md", "latin.txt", "nul.txt", "pipe.txt", "report.pdf", "rows.csv"]
+    assert sorted(skips) == ["broken.txt", "empty.md", "latin.txt", "nul.txt", "old.rtf", "pipe.txt", "report.pdf", "rows.csv"]
     assert skips["nul.txt"] == "the text holds a NUL character at 1"
     assert skips["latin.txt"] == "not UTF-8 at byte 1; save it as UTF-8"
     assert "a source of its own" in skips["rows.csv"]
@@ -58,6 +59,6 @@ def test_the_title_of_markdown_is_its_first_heading_outside_code(tmp_path: Path)
         ("~~~\n```\n~~~\n# After", "After"),
     ]:
         path.write_text(text)
-        document = read_file(path, "a.md")
+        (document,) = read_file(path, "a.md")
         assert isinstance(document, Document)
         assert (document.title, document.text) == (title, text)

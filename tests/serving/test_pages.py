@@ -348,7 +348,13 @@ def test_the_picture_puts_shown_ranks_in_rows_and_the_others_below_the_fold() ->
 
 def _answer(ids: str, probability: float | None = 0.734, reranked: int = 2) -> dict[str, Any]:
     hits = [
-        {"id": one, "score": 1.0, "probability": probability, "title": "", "passage": {"text": f"text {one}", "start": 0, "end": 6}}
+        {
+            "id": one,
+            "score": 1.0,
+            "probability": probability,
+            "title": "",
+            "passage": {"text": f"text {one}", "start": 0, "end": 6, "page": None, "heading": ""},
+        }
         | {"stages": {"lexical": {"rank": 9 - rank, "score": 1.0}, "fused": {"rank": 3 - rank, "score": 0.1}}}
         for rank, one in enumerate(ids, start=1)
     ]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bicross.cli.plain import printable
 from bicross.collection.check import Findings, Job, Status
 from bicross.evaluation.latency import STAGES
-from bicross.records import Hit, Skip
+from bicross.records import Hit, Passage, Skip
 from bicross.results import Answers, Deleted, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
@@ -75,6 +75,7 @@ def answered(answers: Answers) -> Iterable[str]:
             yield f"{place:>3}. {hit.doc_id}  {' '.join(answer.titles.get(hit.doc_id, '').split())}".rstrip()
             yield f"     {_stages(hit)}"
             if hit.passage:
+                yield from (f"     {stands}" for stands in [_stands(hit.passage)] if stands)
                 text = " ".join(hit.passage.text.split())
                 yield f"     {text[:WIDTH]}{'…' if len(text) > WIDTH else ''}"
         yield ""
@@ -116,7 +117,11 @@ def status(found: Status) -> Iterable[str]:
     yield f"encoder {found.encoder}, " + (
         f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions, {found.space.similarity})" if found.space else "no space yet"
     )
-    yield f"index {found.generation}" if found.generation else "no index in use: every passage is compared with the question"
+    used = f"index {found.generation} ({found.index})"
+    yield used if found.generation else "no index in use: every passage is compared with the question"
+    if found.recall:
+        of, at = found.recall["of"], f"recall@{found.recall['k']} {found.recall['mean']:.4f} against the exact scan"
+        yield f"{at}, lowest {found.recall['lowest']:.2f}, over {found.recall['queries']} {of}"
     yield from (f"model {model.name}, {model.bytes / 1e6:.1f} MB, {model.use}" for model in found.models)
     if found.tail:
         yield f"{found.tail} passages are not in the index, and are compared one by one; the next `bicross index` takes them in"
@@ -172,6 +177,11 @@ def _stages(hit: Hit) -> str:
     parts = [f"{stage} #{place.rank} ({place.score:.3f})" for stage, place in hit.stages.items()]
     chance = f"probability {hit.probability:.2f}  " if hit.probability is not None else ""
     return f"{chance}score {hit.score:.3f}   {'  '.join(parts)}"
+
+
+def _stands(passage: Passage) -> str:
+    """Where a passage stands in its document."""
+    return ", ".join([f"page {passage.page}"] * (passage.page is not None) + [passage.heading] * bool(passage.heading))
 
 
 def skips(skipped: tuple[Skip, ...], what: str = "skipped") -> Iterable[str]:

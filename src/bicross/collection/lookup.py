@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +63,14 @@ def titles(db: Database, ids: Iterable[str]) -> dict[str, str]:
     asked = list(ids)
     query = "SELECT id, title FROM documents WHERE id IN "
     found = {row[0]: row[1] for part in chunks(asked) for row in db.execute(f"{query} ({marks(part)})", part)}
+    return {key: found[key] for key in asked if key in found}
+
+
+def metas(db: Database, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Id -> meta of those documents that exist, in the order asked; as `titles`."""
+    asked = list(ids)
+    query = "SELECT id, meta FROM documents WHERE id IN "
+    found = {row[0]: json.loads(row[1]) for part in chunks(asked) for row in db.execute(f"{query} ({marks(part)})", part)}
     return {key: found[key] for key in asked if key in found}
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from heapq import nsmallest
 from pathlib import Path
 from threading import RLock
-from typing import Self
+from typing import Any, Self
 from weakref import finalize
 
 import numpy as np
@@ -21,7 +21,7 @@ from bicross.collection import generations, lookup, spaces, truth
 from bicross.collection.facts import Facts, State
 from bicross.collection.matching import Memory
 from bicross.collection.sides import DenseSide, LexicalSide, Source
-from bicross.errors import SpaceMismatch
+from bicross.errors import Damaged, SpaceMismatch
 from bicross.filters import Filter
 from bicross.records import Passage, Space
 from bicross.vectors import Keys, Scores, Vectors
@@ -122,7 +122,11 @@ class View:
         with self.snapshot():
             if self._dense is None:
                 self._dense = DenseSide(self.space, self._state.number, self._choice.generation)
-            return self._best(self._dense.sources(self._db, vectors), len(vectors), k, where)
+            try:
+                return self._best(self._dense.sources(self._db, vectors), len(vectors), k, where)
+            except Damaged:  # by a row that the index had not read before, or of the truth, which raises again
+                self._dense = DenseSide(self.space, self._state.number, None)
+                return self._best(self._dense.sources(self._db, vectors), len(vectors), k, where)
 
     def lexical(self, texts: Sequence[str], k: int, where: Filter | None = None) -> tuple[Keys, Scores]:
         """The k best live passages by BM25 for each text, as `nearest` gives them; only those that share a word with it."""
@@ -140,6 +144,11 @@ class View:
         """Id -> title, of those documents that exist, in the order asked."""
         with self.snapshot():
             return lookup.titles(self._db, ids)
+
+    def metas(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Id -> meta, of those documents that exist, in the order asked."""
+        with self.snapshot():
+            return lookup.metas(self._db, ids)
 
     def of_documents(self, ids: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
         """Id -> its passages in the order of the text, of those documents that exist, in the order asked. Raises Damaged."""

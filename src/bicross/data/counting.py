@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bicross.data import ir_datasets
 from bicross.data.arrow import count_rows
-from bicross.data.files import TEXTS, walk
+from bicross.data.files import is_document, walk
 from bicross.data.rows import JSONL, TABLES
 from bicross.data.tables import find_table
 from bicross.errors import InputError
@@ -32,16 +32,12 @@ def _count(source: Path) -> int:
         if (table := find_table(source, "documents")) is not None:
             return count_rows(table)
         if source.is_dir():
-            return sum(_is_text(name) for name in walk(source, []))
+            return sum(is_document(name) for name in walk(source, []))
         if source.suffix.lower() in JSONL + TABLES:
             return _lines(source) if source.is_file() else 0
-        return int(source.is_file() and _is_text(source.name))
+        return int(source.is_file() and is_document(source.name))
     except (OSError, InputError):
         return 0
-
-
-def _is_text(name: str) -> bool:
-    return name.lower().endswith(TEXTS)
 
 
 def _lines(path: Path) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
+from bicross.data.outline import Heading
+
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*)")
+_HEADING = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+(.*)")
 _UNDERLINE = re.compile(r"[ ]{0,3}(=+|-+)[ \t]*$")
 _NUMBER = r"[ \t]?\d{0,4}[ \t]?[:：]"
 _ANSWER = rf"(?:A|Answer|答案?|回答){_NUMBER}"
@@ -20,30 +22,39 @@ _EMPHASIS = "*_ \t"
 _LONGEST = 400  # characters of a question
 
 
-def markdown_headings(text: str) -> Iterator[str]:
+def markdown_outline(text: str) -> Iterator[Heading]:
     """The headings of Markdown in order (CommonMark 4.2, and 4.3 for paragraphs of one line), not those in fenced code."""
-    fence, before, previous = "", "", ""
-    for line in _FRONT_MATTER.sub("", text).splitlines():
+    front = _FRONT_MATTER.match(text)
+    start = front.end() if front else 0
+    fence, before, previous, beginning = "", "", "", start
+    for raw in text[start:].splitlines(keepends=True):
+        line = raw.rstrip("\r\n")
         if opened := _FENCE.match(line):
             fence = "" if fence == opened[1] else fence or opened[1]
             line = ""
         elif fence:
             line = ""
         elif heading := _HEADING.match(line):
-            yield heading[1].rstrip(" \t#")
+            yield Heading(start, len(heading[1]), heading[2].rstrip(" \t#"))
             line = ""
-        elif previous.strip() and not before.strip() and _UNDERLINE.match(line):
-            yield previous.strip()
+        elif previous.strip() and not before.strip() and (rule := _UNDERLINE.match(line)):
+            yield Heading(beginning, 1 if rule[1][0] == "=" else 2, previous.strip())
             line = ""
-        before, previous = previous, line
+        before, previous, beginning = previous, line, start
+        start += len(raw)
 
 
-def html_headings(page: str) -> Iterator[str]:
-    """The texts of h1 to h6 in order, white space collapsed."""
+def markdown_headings(text: str) -> Iterator[str]:
+    """What the headings of Markdown say."""
+    return (heading.text for heading in markdown_outline(text))
+
+
+def html_headings(page: str) -> Iterator[Heading]:
+    """h1 to h6 in order, white space collapsed; `start` is their number, from 0."""
     reader = _Headings()
     reader.feed(page)
     reader.close()
-    yield from reader.found
+    yield from (Heading(number, level, text) for number, (level, text) in enumerate(reader.found))
 
 
 def asked_in(text: str) -> Iterator[str]:
@@ -71,13 +82,14 @@ class _Headings(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
+        self.found: list[tuple[int, str]] = []
         self._open: list[str] | None = None
+        self._level = 0
 
     def handle_starttag(self, tag: str, *_: Any) -> None:
         if _is_heading(tag):
             self._end()
-            self._open = []
+            self._open, self._level = [], int(tag[1])
 
     def handle_endtag(self, tag: str) -> None:
         if _is_heading(tag):
@@ -93,7 +105,7 @@ class _Headings(HTMLParser):
 
     def _end(self) -> None:
         if self._open is not None and (text := " ".join("".join(self._open).split())):
-            self.found.append(text)
+            self.found.append((self._level, text))
         self._open = None
 
 

@@ -8,6 +8,7 @@ from copy import deepcopy
 from trafilatura import baseline, extract, html2txt, load_html
 from trafilatura.settings import DEFAULT_CONFIG
 
+from bicross.data.headings import html_headings
 from bicross.data.lines import Malformed, decode
 
 # A page may say its own encoding (HTML Standard, 13.2.3.2); of those only the ones that East Asian and Western pages use.
@@ -26,7 +27,8 @@ _CONFIG["DEFAULT"]["MIN_EXTRACTED_SIZE"] = "1"
 
 
 def read_html(content: bytes) -> tuple[str, str]:
-    """Title and text of a page. Where no main text is found, the text of all its paragraphs, or of the whole page.
+    """Title and text of a page, its headings as those of Markdown. Where no main text is found, the text of all its paragraphs, or of the
+    whole page.
 
     Raises:
         Malformed: the bytes are not text.
@@ -42,7 +44,27 @@ def read_html(content: bytes) -> tuple[str, str]:
     title = " ".join(str(tree.findtext(".//title") or "").split())
     # For search a line too many costs less than a heading or a list too few.
     text = extract(page, include_comments=False, favor_recall=True, config=_CONFIG) or baseline(page)[1] or html2txt(page)
-    return title, text or ""
+    return title, _with_headings(text or "", page)
+
+
+def _with_headings(text: str, page: str) -> str:
+    """The lines that are headings of the page, in its order, written as such."""
+    waiting = [(_same(heading.text), heading) for heading in html_headings(page)]
+    known = {key for key, _ in waiting}
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if (key := _same(line)) not in known:
+            continue
+        found = next((place for place, (words, _) in enumerate(waiting) if words == key), None)
+        if found is not None:
+            heading = waiting[found][1]
+            lines[number] = f"{'#' * heading.level} {heading.text}"
+            del waiting[: found + 1]
+    return "\n".join(lines)
+
+
+def _same(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _decode(content: bytes) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from bicross.data.outline import firm
 from bicross.data.sentences import Break, Span, cut, sentences
 from bicross.errors import InputError
 from bicross.records import Document, Passage
@@ -52,7 +53,8 @@ class Splitter:
     def split(self, document: Document) -> list[Passage]:
         """Passages of a document, in order, with ids `document#0`, `document#1`, …; none if the text is white space.
 
-        Every character that is not white space lies in exactly one passage. They are few and of
+        Every character that is not white space lies in exactly one passage, and none goes past a definition of source code
+        (`outline.firm`). They are few and of
         about equal length, and cuts fall between headings, paragraphs or sentences. Only a sentence longer than the limit is
         cut inside: behind a clause, else at a space, else between two tokens of a word. One character whose tokens are more
         than the limit is a passage all the same.
@@ -65,7 +67,11 @@ class Splitter:
         if not spans:
             return [], 0
         starts = self._token_starts(document.text, spans)
-        bounds = self._bounds(document.text, spans, starts)
+        bounds = [
+            found
+            for part in _parts(document.text, spans, firm(document.meta))
+            for found in self._bounds(document.text, part, starts[slice(*np.searchsorted(starts, (part[0].start, part[-1].end)))])
+        ]
         passages = [
             Passage(f"{document.id}#{number}", document.id, start, end, document.text[start:end])
             for number, (start, end) in enumerate(bounds)
@@ -117,6 +123,24 @@ class Splitter:
         for first in range(0, len(bounds), 4 * _BATCH):
             stretches = [text[start:end] for start, end in bounds[first : first + 4 * _BATCH]]
             yield from map(len, self.tokenizer.encode_batch_fast(stretches, add_special_tokens=False))
+
+
+def _parts(text: str, spans: list[Span], edges: Sequence[int]) -> Iterator[list[Span]]:
+    """The spans up to each edge, which no passage passes; what lies across one is cut there."""
+    part: list[Span] = []
+    waiting = list(edges)
+    for span in spans:
+        opens, start = span.opens, span.start
+        while waiting and waiting[0] < span.end:
+            edge = max(start, waiting.pop(0))
+            if kept := text[start:edge].rstrip():
+                part.append(Span(start, start + len(kept), opens))
+            start, opens = edge + len(text[edge : span.end]) - len(text[edge : span.end].lstrip()), Break.HEADING
+            if part:
+                yield part
+                part = []
+        part.append(Span(start, span.end, opens))
+    yield part
 
 
 def _is_long(span: Span) -> bool:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
 
-from bicross.data.headings import asked_in, html_headings, markdown_headings
-from bicross.data.lines import LIMIT, Malformed, decode
+from bicross.data.headings import asked_in, markdown_headings
+from bicross.data.outline import firm
 from bicross.data.pairs import Pairs, draw, name_of, same, units
 from bicross.data.sources import read_documents
 from bicross.records import Document, Query, Skip, reading
@@ -85,17 +85,19 @@ def from_titles(sources: Sequence[Path], settings: QuestionSettings, progress: C
         if isinstance(row, Skip):
             skipped.append(row)
         else:
-            phrases += _phrases(row, sources, settings.titled, left_out, skipped)
+            phrases += _phrases(row, settings.titled, left_out)
         if number % EVERY == 0:
             progress("documents", number, 0)
     kept = _capped(_telling(phrases, settings.titled, left_out), settings, left_out)
     return _paired(kept, settings, left_out, skipped)
 
 
-def _phrases(document: Document, sources: Sequence[Path], titled: bool, left_out: Counter[str], skipped: list[Skip]) -> Iterator[_Phrase]:
+def _phrases(document: Document, titled: bool, left_out: Counter[str]) -> Iterator[_Phrase]:
     """The phrases of a document that are worth looking at, each text once."""
     title, read = " ".join(document.title.split()), None
-    found = [("asked", text) for text in asked_in(document.text)] + [("heading", text) for text in _headings(document, sources, skipped)]
+    found = [("asked", text) for text in asked_in(document.text)]
+    if not firm(document.meta):  # in source code # begins a remark
+        found += [("heading", text) for text in markdown_headings(document.text)]
     if title and not titled and reading(document.title, document.text) != document.text:
         found.append(("title", title))
     elif title:
@@ -121,28 +123,6 @@ def cleaned(raw: str) -> str:
     text = " ".join(_EMPHASIS.sub("", _LINK.sub(r"\1", raw)).split())
     text = _TRAILING.sub("", _LEADING.sub("", text)).strip()
     return text if units(text) else ""
-
-
-def _headings(document: Document, sources: Sequence[Path], skipped: list[Skip]) -> list[str]:
-    """The headings of a text in Markdown, or those of an HTML page that are lines of the text extracted from it, as navigation is not."""
-    if not document.id.lower().endswith((".html", ".htm")):
-        return list(markdown_headings(document.text))
-    path = next((path for source in sources if (path := _file(source, document.id)) is not None), None)
-    if path is None:  # a row whose id looks like a page's
-        return list(markdown_headings(document.text))
-    try:
-        with path.open("rb") as handle:
-            page = decode(handle.read(LIMIT))
-    except (Malformed, OSError) as error:
-        skipped.append(Skip(document.id, f"its headings are not read: {error}"))
-        return []
-    lines = {same(line) for line in document.text.splitlines()}
-    return [text for text in html_headings(page) if same(text) in lines]
-
-
-def _file(source: Path, name: str) -> Path | None:
-    path = source / name if source.is_dir() else source
-    return path if path.is_file() and (source.is_dir() or source.name == name) else None
 
 
 def _telling(phrases: Sequence[_Phrase], titled: bool, left_out: Counter[str]) -> list[_Phrase]:

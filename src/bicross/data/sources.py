@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bicross.data import ir_datasets
 from bicross.data.arrow import read_tables
-from bicross.data.files import TEXTS, read_file, read_folder
+from bicross.data.files import CODE, TEXTS, is_document, read_file, read_folder
 from bicross.data.lines import Malformed
 from bicross.data.rows import JSONL, TABLES, NoColumn, Row, column, content, identifier, missing, read_rows
 from bicross.data.tables import TABLE_FILES, find_table
@@ -19,7 +19,8 @@ _USUAL = ColumnSettings()
 _IDS = ("_id", "id", "doc_id", "docid", "doc-id")
 _TEXTS = ("text", "content", "body", "contents", "passage")
 _TITLES = ("title", "heading", "name")
-_KINDS = f"a folder, a file that ends in {', '.join(TEXTS + JSONL + TABLES + TABLE_FILES)}, or {ir_datasets.PREFIX}ID"
+_FILES = ", ".join(TEXTS + JSONL + TABLES + TABLE_FILES)
+_KINDS = f"a folder, a file that ends in {_FILES}, source code ({', '.join(CODE)}), or {ir_datasets.PREFIX}ID"
 Reader = Callable[[], Iterator[Document | Skip]]
 
 
@@ -27,7 +28,8 @@ def read_documents(sources: Sequence[Path], columns: ColumnSettings = _USUAL) ->
     """Documents of all sources in their order, and a Skip for each row or file that is not one.
 
     A source is a BEIR folder (it has corpus.jsonl), a JSONL, CSV, TSV, Parquet or Arrow file, a table in a folder (`find_table`),
-    a .txt, .md or .html file, a folder of such files, searched recursively in the order of names, or `ir_datasets:` and an id.
+    a file of text, Markdown, HTML, PDF, Word, e-mail or source code, a folder of such files, searched recursively in the order of names, or
+    `ir_datasets:` and an id.
     Title and text keep their characters exactly, so that offsets hold; the
     text of an HTML page is what was extracted. A row with a title and no text has its title for text. All columns but id, title
     and text go to `meta`. A file's id is its path below the source, with /. Of an id that comes twice the first is kept.
@@ -64,8 +66,8 @@ def _reader(source: Path, columns: ColumnSettings) -> Reader:
         return (lambda: _from_rows(read_rows(corpus), columns)) if is_beir else (lambda: read_folder(source))
     if source.is_file() and source.suffix.lower() in JSONL + TABLES:
         return lambda: _from_rows(read_rows(source), columns)
-    if source.is_file() and source.suffix.lower() in TEXTS:
-        return lambda: iter((read_file(source, source.name),))
+    if source.is_file() and is_document(source.name):
+        return lambda: read_file(source, source.name)
     raise InputError(f"{source} is not a kind of source that is read; expected {_KINDS}.")
 
 

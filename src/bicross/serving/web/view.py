@@ -39,6 +39,8 @@ class Shown:
     text: str
     start: int
     end: int
+    page: int | None
+    heading: str
     places: tuple[tuple[str, int | None], ...]
     before: int | None
     moved: int | None
@@ -104,7 +106,7 @@ def _columns(hits: Sequence[Mapping[str, Any]], reranked: bool) -> tuple[str, ..
 
 
 def _shown(number: int, hit: Mapping[str, Any], columns: Sequence[str]) -> Shown:
-    stages, passage = hit["stages"], hit["passage"] or {"text": "", "start": 0, "end": 0}
+    stages, passage = hit["stages"], hit["passage"] or {"text": "", "start": 0, "end": 0, "page": None, "heading": ""}
     places = tuple((column, number if column == "final" else stages[column]["rank"] if column in stages else None) for column in columns)
     before = stages["fused"]["rank"] if "fused" in stages else None
     return Shown(
@@ -116,6 +118,8 @@ def _shown(number: int, hit: Mapping[str, Any], columns: Sequence[str]) -> Shown
         text=passage["text"],
         start=passage["start"],
         end=passage["end"],
+        page=passage["page"],
+        heading=passage["heading"],
         places=places,
         before=before,
         moved=before - number if "final" in columns and before is not None else None,

@@ -102,6 +102,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "标记处：去掉这些词句，交叉编码器的分数会下降；线越粗，降得越多。",
     ),
     "none_marked": ("No part of the passage alone mattered to the cross-encoder.", "没有哪一处单独影响交叉编码器的分数。"),
+    "page": ("page {number}", "第 {number} 页"),
     "gone": ("The document is not in the collection any more.", "该文档已不在文档库中。"),
     # judging
     "judge": ("Judge", "评判"),
