@@ -6,7 +6,9 @@ questions alone -> how steady and how united search is             check
 questions alone -> judgements                                      judge
 questions with known answers -> measures                           evaluate, compare
 questions with known answers -> scores as probabilities            calibrate
+questions, with or without answers -> what a latency budget buys   plan
 questions with known answers -> better models, if proven           tune
+documents alone -> what says the same, what belongs together       pairs, duplicates, cluster
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bicross import calibrating, checking, evaluating, judging_session, moving
+# ruff: noqa: PLC0414 - a verb that is joined in one place is given on under its name
+from bicross import calibrating, checking, evaluating, judging_session, moving, planner
+from bicross.analysing.verbs import cluster as cluster
+from bicross.analysing.verbs import duplicates as duplicates
+from bicross.analysing.verbs import pairs as pairs
 from bicross.calibrating import CalibratedCollection
 from bicross.checking import Checked
 from bicross.collection.check import Findings, Status
@@ -29,10 +35,12 @@ from bicross.data.trec import read_runs
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.reliability import Wish
+from bicross.exporting import export as export
 from bicross.inspecting import inspect_sources
 from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
+from bicross.planner import Planned
 from bicross.results import (
     Answers,
     Deleted,
@@ -58,6 +66,7 @@ from bicross.settings import (
     IndexSettings,
     JudgeSettings,
     MineSettings,
+    PlanSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
@@ -198,15 +207,6 @@ def models_show(name: str) -> dict[str, Any]:
     return registry.describe({"encoder": STARTER_ENCODER, "reranker": STARTER_RERANKER}.get(name, name))
 
 
-def export(source: str, into: Path) -> dict[str, Any]:
-    """Convert a model of any family once, so that the runtime reads it. Needs the extra `train`."""
-    folder = registry.find(source).root
-    from bicross.training.export import export as traced  # torch is loaded for this verb only
-
-    difference = traced(folder, into)
-    return {"path": str(into), "largest_difference": difference}
-
-
 # --- measure -------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +251,26 @@ def calibrate(
         InputError: a file is not what it should be, or the judgements tell nothing apart. StoreError: the collection was changed meanwhile.
     """
     return calibrating.calibrate(path, queries_path, qrels_path, wished, value, report_path, dry_run, progress)
+
+
+def plan(
+    path: Path,
+    settings: PlanSettings,
+    queries_path: Path | None = None,
+    qrels_path: Path | None = None,
+    svg_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Planned:
+    """Measure what each way to search is worth and how long it takes here, and have the collection search by the best one within a budget.
+
+    Quality is nDCG@10 where `qrels_path` judges the questions, else how much of full depth is kept. `svg_path`: a figure of the frontier.
+    In a dry run nothing is kept; `rollback` goes back.
+
+    Raises:
+        InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
+    """
+    return planner.plan(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
 
 
 def questions(

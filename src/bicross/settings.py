@@ -12,6 +12,7 @@ StageName = Literal["both", "lexical", "dense", "fused"]
 Depth = Literal["auto"] | int
 STARTER_ENCODER = "bicross/starter-encoder"
 STARTER_RERANKER = "bicross/starter-reranker"
+STARTER_FAST = "bicross/starter-reranker-fast"
 PASSAGE_TOKENS = 256
 
 
@@ -39,6 +40,31 @@ class IndexSettings(Settings):
     passage_tokens: int | None = Field(default=None, ge=16, le=8192)
     columns: ColumnSettings = ColumnSettings()
     queries: Path | None = None
+
+
+class AnalysisSettings(Settings):
+    """What `pairs` and `duplicates` do. `threshold` is a cosine; None for one that fits how alike texts of the source are at random.
+
+    At most `limit` pairs are given. `alike`: the share of common shingles from which on two texts are near-duplicates. The cross-encoder
+    reads the first `second_opinion` pairs.
+    """
+
+    encoder: str | None = None
+    reranker: str | None = None
+    columns: ColumnSettings = ColumnSettings()
+    threshold: float | None = Field(default=None, gt=-1, le=1)
+    limit: int = Field(default=100_000, ge=1, le=10_000_000)
+    alike: float = Field(default=0.8, gt=0, le=1)
+    second_opinion: int = Field(default=100, ge=0, le=1_000_000)
+
+
+class ClusterSettings(AnalysisSettings):
+    """What `cluster` does. `least`: the smallest cluster. `clusters`: so many, by the hierarchy; None for as many as the threshold makes."""
+
+    method: Literal["communities", "hierarchical"] = "communities"
+    clusters: int | None = Field(default=None, ge=1, le=2000)
+    least: int = Field(default=3, ge=1, le=1_000_000)
+    second_opinion: int = Field(default=0, ge=0, le=1_000_000)
 
 
 class SearchSettings(Settings):
@@ -96,6 +122,20 @@ class JudgeSettings(Settings):
 
     pairs: int = Field(default=200, ge=1, le=100_000)
     per_question: int = Field(default=5, ge=1, le=100)
+    seed: int = 0
+
+
+class PlanSettings(Settings):
+    """What `plan` does. `p95`: seconds that 95 of 100 questions may take at most, each asked alone.
+
+    `depth`: full depth, candidates that are read at most. `fast`: other rerankers to try, alone and before the collection's own; none for
+    the fast one that ships with Bicross. `sample`: questions that are asked, drawn at random by `seed`, if there are more.
+    """
+
+    p95: float = Field(gt=0, le=60)
+    depth: int = Field(default=100, ge=5, le=1000)
+    fast: tuple[str, ...] = ()
+    sample: int = Field(default=200, ge=1, le=100_000)
     seed: int = 0
 
 

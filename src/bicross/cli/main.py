@@ -6,13 +6,14 @@ Only what the asked command needs is imported, so that `bicross --help` is fast.
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bicross import __version__
-from bicross.cli import calibration, evaluation, judging, keys, mcp, questions, serving, tuning
+from bicross.cli import analysis, calibration, evaluation, judging, keys, mcp, planning, questions, serving, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -26,6 +27,7 @@ from bicross.cli.options import (
     TitleColumn,
     Tokens,
     depth_of,
+    duration,
     settings_of,
 )
 from bicross.errors import BicrossError, InputError
@@ -124,13 +126,17 @@ def search(
         str | None,
         typer.Option("--filter", metavar="JSON", help="""Search among documents with such other columns: '{"lang": "zh"}'."""),
     ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Answer within such as 50ms, with the best order known by then.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer questions: recall by words and by meaning, then rerank the best candidates."""
     from bicross import filters, pipeline
     from bicross.cli import show
 
-    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage, min_probability=min_probability)
+    due = None if deadline is None else duration(deadline, "--deadline")
+    settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage, min_probability=min_probability, deadline=due)
     chosen = None if where is None else filters.parse(where)
     show.out(pipeline.search(collection, questions, settings, chosen), as_json, show.answered)
 
@@ -220,18 +226,23 @@ def models_show(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A model folder, or a hub's name.")],
+    source: Annotated[str, typer.Argument(help="A collection's or a model's folder, or a model's name.")],
     into: Annotated[Path, typer.Option("--into", help="The new folder.")],
+    form: Annotated[
+        str | None, typer.Option("--format", help="Of a collection npy or parquet, of a model openvino or onnx. [default: the first]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Convert a model of any family once, so that it runs without torch. Needs the extra `train`."""
+    """A collection's vectors with their ids; or a model of any family converted, to run without torch, its drift measured."""
     from bicross import pipeline
     from bicross.cli import show
 
-    show.out(pipeline.export(model, into), as_json, show.fields)
+    show.out(pipeline.export(source, into, form), as_json, lambda done: show.fields(asdict(done)))
 
 
 app.command()(questions.questions)
+for looking in (analysis.cluster, analysis.duplicates, analysis.pairs):
+    app.command()(looking)
 app.command()(serving.serve)
 app.command()(mcp.mcp)
 app.command()(judging.check)
@@ -239,6 +250,7 @@ app.command()(judging.judge)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(calibration.calibrate)
+app.command()(planning.plan)
 for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.mix, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")

@@ -270,3 +270,12 @@ def _turn(sample: Vectors, parts: int) -> faiss.LinearTransform:
     faiss.copy_array_to_vector(matrix.ravel(), turn.A)
     turn.is_trained = True
     return turn
+
+
+def centres(vectors: Vectors, count: int, seed: int = 0, rounds: int = 8, sample: int = 40) -> Vectors:
+    """Centres of `count` groups of rows (n, dim) of length 1, of length 1 too, (count, dim), by spherical k-means on `sample` rows each."""
+    chosen = np.random.default_rng(seed).choice(len(vectors), min(len(vectors), sample * count), replace=False)
+    means = faiss.Kmeans(vectors.shape[1], count, niter=rounds, seed=seed, spherical=True, min_points_per_centroid=1)
+    with _one_thread():
+        means.train(vectors[np.sort(chosen)])
+    return np.asarray(means.centroids, dtype=np.float32)
