@@ -72,7 +72,8 @@ from bicross.settings import (
     TuneSettings,
 )
 from bicross.tuning import steps
-from bicross.upsert import Upsert, adopt, chunks_of, encoder_of, facts_of, sample_of
+from bicross.upsert import Upsert, adopt, begun, chunks_of, encoder_of, sample_of
+from bicross.watching import watch as watch
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -98,9 +99,7 @@ def index(sources: Sequence[Path], into: Path, settings: IndexSettings = IndexSe
     first = next(chunks)  # a source without a document, and below a model that is not there, are refused before anything is made
     asked = sample_of(settings.queries) if settings.queries else None
     given = names.canonical(settings.encoder, into) if settings.encoder else None
-    encoder = None if Collection.exists(into) else encoder_of(given or STARTER_ENCODER, into)
-    if encoder is not None:
-        Collection.create(into, facts_of(settings, into))
+    encoder = begun(into, settings)
     with Collection.write(into) as writer:
         encoder = encoder or encoder_of(given or writer.facts.encoder, into)
         adopt(writer, encoder, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,8 +32,44 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """`index --watch`, one round: which files changed (new ones too) and which went, what that did to the documents, and how many there are
+    now. `waiting` says why nothing could be written; what changed stays to be done."""
+
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+    written: int
+    deleted: int
+    embedded: int
+    documents: int
+    truncated: tuple[Skip, ...]
+    skipped: tuple[Skip, ...]
+    seconds: float
+    waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """`index --watch`, when it was ended: what its rounds did together."""
+
+    rounds: int
+    written: int
+    deleted: int
+    embedded: int
+    documents: int
+    seconds: float
+
+    @classmethod
+    def of(cls, rounds: Sequence[Round], seconds: float) -> Watched:
+        """The sums; documents are those of the last round."""
+        written, deleted, embedded = (sum(getattr(one, name) for one in rounds) for name in ("written", "deleted", "embedded"))
+        return cls(len(rounds), written, deleted, embedded, rounds[-1].documents if rounds else 0, seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, the highest
+    """`search`, one question: its hits, best first, how many candidates were read again, whether it was longer than a model, whether it
+    was answered before all was read that was to be (`degraded`, for a deadline), the highest
     probability of any hit found, shown or not, and `least`, the probability that hits had to have. `parts` explain the scores, where that
     was asked for.
     """
@@ -43,6 +79,7 @@ class Answer:
     titles: Mapping[str, str]
     reranked: int
     truncated: bool = False
+    degraded: bool = False
     probability: float | None = None
     least: float | None = None
     parts: Parts | None = None
@@ -55,10 +92,11 @@ class Answer:
     def as_json(self) -> dict[str, Any]:
         """The question with its hits, as `search --json` prints it."""
         facts = {"text": self.text, "answerable": self.answerable, "probability": self.probability, "reranked": self.reranked}
-        return {**facts, "truncated": self.truncated, "hits": [self._hit(hit) for hit in self.hits]}
+        return {**facts, "truncated": self.truncated, "degraded": self.degraded, "hits": [self._hit(hit) for hit in self.hits]}
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
-        passage = hit.passage and {"text": hit.passage.text, "start": hit.passage.start, "end": hit.passage.end}
+        names = ("text", "start", "end", "page", "heading")
+        passage = hit.passage and {name: getattr(hit.passage, name) for name in names}
         stages = {name: {"rank": stage.rank, "score": stage.score} for name, stage in hit.stages.items()}
         found = {"id": hit.doc_id, "score": hit.score, "probability": hit.probability}
         told = {**found, "title": self.titles.get(hit.doc_id, ""), "passage": passage, "stages": stages}
@@ -151,6 +189,31 @@ class Deleted:
     deleted: int
     documents: int
     unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """`export` of a model: the new folder, how far values of its graph are from torch's, and `drift`: precision -> what became of vectors
+    (lowest and mean cosine with torch's) or of scores (largest and mean difference, and the share of pairs that change order)."""
+
+    path: str
+    format: str
+    largest_difference: float
+    texts: int
+    drift: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedVectors:
+    """`export` of a collection: the new folder, how many documents and passages are in it, and whose vectors they are."""
+
+    path: str
+    format: str
+    documents: int
+    passages: int
+    encoder: str
+    space: Space
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,20 +32,24 @@ def distilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_exported_gives_the_vectors_of_sentence_transformers(distilled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["openvino", "onnx"])
+def test_exported_gives_the_vectors_of_sentence_transformers(distilled: Path, tmp_path: Path, form: Any) -> None:
     from sentence_transformers import SentenceTransformer
 
     from bicross.training.export import export
 
     with pytest.raises(InputError, match="bicross export"):
         load_encoder(str(distilled))
-    assert export(distilled, tmp_path / "exported") < 1e-5
+    done = export(distilled, tmp_path / "exported", form)
+    assert done.largest_difference < 1e-5 and done.drift["f32"]["cosine_lowest"] > 1 - 1e-5
+    assert f"Exported to {form}" in (tmp_path / "exported" / "README.md").read_text()
     found = load_encoder(str(tmp_path / "exported"), precision="f32").encode_documents(TEXTS)
     expected = SentenceTransformer(str(distilled)).encode(TEXTS, normalize_embeddings=True)
     assert np.abs(found - expected).max() < 1e-5
 
 
-def test_an_exported_reranker_reads_token_types(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["openvino", "onnx"])
+def test_an_exported_reranker_reads_token_types(tmp_path: Path, form: Any) -> None:
     import torch
     from sentence_transformers import CrossEncoder
     from transformers import ElectraConfig, ElectraForSequenceClassification
@@ -58,7 +63,8 @@ def test_an_exported_reranker_reads_token_types(tmp_path: Path) -> None:
     ElectraForSequenceClassification(config).save_pretrained(folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(find(STARTER_ENCODER).path / file, folder / file)
-    assert export(folder, tmp_path / "exported") < 1e-5
+    done = export(folder, tmp_path / "exported", form)
+    assert done.largest_difference < 1e-5 and done.drift["f32"]["largest"] < 1e-5 and done.texts == 16 * 32
     pairs = [("who?", text) for text in TEXTS]
     expected = CrossEncoder(str(folder)).predict(pairs, activation_fn=torch.nn.Identity())
     assert load_reranker(str(tmp_path / "exported"), precision="f32").score(pairs) == pytest.approx(expected, abs=1e-5)

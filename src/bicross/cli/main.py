@@ -13,19 +13,12 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import analysis, calibration, evaluation, judging, keys, mcp, planning, questions, serving, tuning
+from bicross.cli import analysis, calibration, evaluation, indexing, judging, keys, mcp, planning, questions, serving, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
-    Encoder,
-    IdColumn,
     Json,
-    Reranker,
-    Source,
     StageFlag,
-    TextColumn,
-    TitleColumn,
-    Tokens,
     depth_of,
     duration,
     settings_of,
@@ -57,59 +50,8 @@ def common(
     """Flags that belong to no verb."""
 
 
-@app.command()
-def index(
-    sources: Source,
-    into: Annotated[Path, typer.Option("--into", help="The collection's folder; made if it is not there.")],
-    encoder: Encoder = None,
-    reranker: Reranker = None,
-    passage_tokens: Tokens = None,
-    id_column: IdColumn = None,
-    text_column: TextColumn = None,
-    title_column: TitleColumn = None,
-    queries: Annotated[
-        Path | None, typer.Option(help="Questions like those to come: a large index is tuned and measured with a sample of them.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Put documents into a collection: upsert by id; only what changed is embedded. Interrupted, run it again."""
-    from bicross import pipeline
-    from bicross.cli import show
-    from bicross.cli.progress import bar
-
-    settings = settings_of(
-        "IndexSettings",
-        encoder=encoder,
-        reranker=reranker,
-        passage_tokens=passage_tokens,
-        columns={"id": id_column, "text": text_column, "title": title_column},
-        queries=queries,
-    )
-    with bar() as progress:
-        done = pipeline.index(sources, into, settings, progress)
-    show.out(done, as_json, show.indexed)
-
-
-@app.command()
-def inspect(
-    sources: Source,
-    encoder: Encoder = None,
-    passage_tokens: Tokens = None,
-    id_column: IdColumn = None,
-    text_column: TextColumn = None,
-    title_column: TitleColumn = None,
-    as_json: Json = False,
-) -> None:
-    """Say what a source holds, what would be skipped, and the time and disk that `index` would take; changes nothing."""
-    from bicross import pipeline
-    from bicross.cli import show
-    from bicross.cli.progress import bar
-
-    columns = {"id": id_column, "text": text_column, "title": title_column}
-    settings = settings_of("IndexSettings", encoder=encoder, passage_tokens=passage_tokens, columns=columns)
-    with bar() as progress:
-        found = pipeline.inspect(sources, settings, progress)
-    show.out(found, as_json, show.inspected)
+app.command()(indexing.index)
+app.command()(indexing.inspect)
 
 
 @app.command()

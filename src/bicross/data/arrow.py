@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bicross.data.plain import plain
 from bicross.data.rows import Row
 from bicross.errors import InputError, MissingExtra
 from bicross.records import Skip
+
+if TYPE_CHECKING:
+    from bicross.vectors import Vectors
 
 _BATCH = 256  # rows that are Python objects at once
 _BUFFER = 1 << 20  # bytes of a Parquet column that are read ahead
@@ -38,6 +42,25 @@ def read_tables(paths: Sequence[Path]) -> Iterator[Row | Skip]:
                 for start in range(0, batch.num_rows, _BATCH):
                     yield from _rows(path, batch.slice(start, _BATCH), first + start)
                 first += batch.num_rows
+
+
+def parquet_of_vectors(columns: Mapping[str, Sequence[Any]], vectors: Vectors, facts: Mapping[str, Any]) -> bytes:
+    """A Parquet file of the columns and the vectors (rows, dim), the latter as lists of one size; `facts` as JSON in its metadata.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtra("Writing Parquet needs pyarrow, which is not installed: pip install 'bicross[formats]'") from error
+    width = vectors.shape[1]
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), width)
+    table = pa.table({**columns, "vector": lists}).replace_schema_metadata({"bicross": json.dumps(facts)})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
 
 
 def count_rows(paths: Sequence[Path]) -> int:

@@ -1,16 +1,19 @@
-"""Any transformer to a folder that the runtime reads: its graph traced once into OpenVINO's format, its other files copied."""
+"""Any transformer to a folder that the runtime reads: its graph traced once into OpenVINO's format or ONNX, its other files copied."""
 
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from bicross import durable
 from bicross.errors import InputError, MissingExtra
 from bicross.models.folder import read_folder
+from bicross.training.drift import Drift, drift
 
 try:
     import openvino as ov
@@ -21,14 +24,27 @@ try:
 except ImportError as error:
     raise MissingExtra(f"Exporting a model needs {error.name}, which is not installed: pip install 'bicross[train]'") from error
 
+ModelFormat = Literal["openvino", "onnx"]
+GRAPHS: dict[ModelFormat, str] = {"openvino": "openvino_model.xml", "onnx": "onnx/model.onnx"}
+OPSET = 17  # of ONNX; read by every runtime of today
 KEPT = ("*.json", "*/config.json", "*.md", "*.txt")
 
 
-def export(source: Path, into: Path) -> float:
-    """Trace the model in `source` and put the folder at `into`; returns the largest difference of an output value from torch's.
+class Exported(NamedTuple):
+    """The largest difference of a value of the graph from torch's, and the drift on so many texts or pairs."""
+
+    largest_difference: float
+    texts: int
+    drift: Drift
+
+
+def export(source: Path, into: Path, form: ModelFormat = "openvino") -> Exported:
+    """Trace the model in `source`, put the folder at `into`, and measure how far its numbers are from torch's (`drift`).
+
+    "onnx" writes onnx/model.onnx, as sentence-transformers names it. The card of the source says what was measured.
 
     Raises:
-        InputError: `into` exists, or the model cannot be loaded or traced.
+        InputError: `into` exists, or the model cannot be loaded or traced. MissingExtra: for ONNX, onnx is not installed.
     """
     if into.exists():
         raise InputError(f"{into} exists already; name a folder that does not.")
@@ -42,16 +58,40 @@ def export(source: Path, into: Path) -> float:
         raise InputError(f"transformers cannot load {source}: {error}") from error
     output = "logits" if folder.is_reranker else "last_hidden_state"
     example = _example(model, min(1000, model.config.vocab_size))
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of every shape it takes as fixed; the difference below is the check
-        expected = model(**example)[output]  # (2, 12, hidden) or (2, labels)
-        graph = _traced(_Positional(model, tuple(example), output), example)
-    graph.outputs[0].get_tensor().set_names({output})
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = torch.from_numpy(compiled([value.numpy() for value in example.values()])[0].copy())
+    with torch.no_grad(), warnings.catch_warnings(), TemporaryDirectory() as staging:
+        warnings.simplefilter("ignore")  # tracing warns of every shape it takes as fixed; the differences below are the check
+        file = Path(staging) / GRAPHS[form]
+        file.parent.mkdir(exist_ok=True)
+        (_write_onnx if form == "onnx" else _write_openvino)(_Positional(model, tuple(example), output).eval(), example, output, file)
+        difference = _difference(model(**example)[output], file, example)
+        for name in {str(path.relative_to(source)) for pattern in KEPT for path in source.glob(pattern)}:
+            (Path(staging) / name).parent.mkdir(exist_ok=True)
+            copyfile(source / name, Path(staging) / name)
+        texts, drifted = drift(source, Path(staging), folder.is_reranker)
+        done = Exported(difference, texts, drifted)
+        _write_card(Path(staging) / "README.md", form, done)
+        files = {str(path.relative_to(staging)): path.read_bytes() for path in Path(staging).rglob("*") if path.is_file()}
+    into.parent.mkdir(parents=True, exist_ok=True)
+    durable.write_folder(into, files, {"exported from": source.name, "largest_difference": difference, "drift": drifted})
+    return done
+
+
+def _difference(expected: torch.Tensor, file: Path, example: dict[str, torch.Tensor]) -> float:
+    """The largest difference of a value that the graph gives in f32 from torch's, (2, 12, hidden) or (2, labels)."""
+    compiled = ov.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = torch.from_numpy(compiled({name: value.numpy() for name, value in example.items()})[0].copy())
     visible = example["attention_mask"].bool() if found.ndim == 3 else torch.ones(len(found), dtype=torch.bool)
-    _write(graph, source, into)
     return float((found - expected)[visible].abs().max())
+
+
+def _write_card(card: Path, form: ModelFormat, done: Exported) -> None:
+    """The drift, behind what the card of the source says."""
+    rows = [f"| {kind} | {name} | {value:.6f} |" for kind, values in done.drift.items() for name, value in values.items()]
+    said = f"Exported to {form}; beside sentence-transformers on {done.texts} texts or pairs in English and Chinese:"
+    before = card.read_text("utf-8").rstrip() + "\n\n" if card.is_file() else ""
+    card.write_text(
+        "\n".join([f"{before}## Exported", "", said, "", "| precision | measure | value |", "|---|---|---|", *rows, ""]), "utf-8"
+    )
 
 
 def _example(model: Any, words: int) -> dict[str, torch.Tensor]:
@@ -76,7 +116,7 @@ class _Positional(torch.nn.Module):
         return found
 
 
-def _traced(module: _Positional, example: dict[str, torch.Tensor]) -> ov.Model:
+def _write_openvino(module: _Positional, example: dict[str, torch.Tensor], output: str, file: Path) -> None:
     """The module as a graph of any batch and length. By the frontend itself: `openvino.convert_model` would send telemetry."""
     frontend = FrontEndManager().load_by_framework("pytorch")
     script = torch.jit.trace(module, tuple(example.values()), strict=False)  # type: ignore[no-untyped-call]  # torch's own
@@ -87,14 +127,22 @@ def _traced(module: _Positional, example: dict[str, torch.Tensor]) -> ov.Model:
         port.get_node().set_element_type(ov.Type.i64)
         port.get_node().set_partial_shape(ov.PartialShape([-1, -1]))
     graph.validate_nodes_and_infer_types()
-    return graph
+    graph.outputs[0].get_tensor().set_names({output})
+    ov.save_model(graph, file, compress_to_fp16=False)
 
 
-def _write(graph: ov.Model, source: Path, into: Path) -> None:
-    """The whole folder or nothing."""
-    files = {str(path.relative_to(source)): path.read_bytes() for pattern in KEPT for path in source.glob(pattern)}
-    with TemporaryDirectory() as folder:
-        ov.save_model(graph, Path(folder) / "openvino_model.xml", compress_to_fp16=False)
-        files |= {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-    into.parent.mkdir(parents=True, exist_ok=True)
-    durable.write_folder(into, files, {"exported from": source.name})
+def _write_onnx(module: _Positional, example: dict[str, torch.Tensor], output: str, file: Path) -> None:
+    """As above, in ONNX. Raises MissingExtra."""
+    if find_spec("onnx") is None:
+        raise MissingExtra("Exporting to ONNX needs onnx, which is not installed: pip install 'bicross[onnx]'")
+    axes = {0: "batch", 1: "tokens"}
+    torch.onnx.export(
+        module,
+        tuple(example.values()),
+        str(file),
+        input_names=list(example),
+        output_names=[output],
+        dynamic_axes={**dict.fromkeys(example, axes), output: {0: "batch"} if output == "logits" else axes},
+        opset_version=OPSET,
+        dynamo=False,
+    )
