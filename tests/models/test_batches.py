@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bicross.models.batches import token_batches
+from bicross.models.batches import padded, token_batches
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
 
@@ -22,7 +22,13 @@ def test_every_position_stands_once_and_longest_first(lengths: list[int], stream
 @given(LENGTHS, st.integers(1, 8), st.integers(1, 2048))
 def test_a_batch_padded_to_its_longest_is_within_the_budget_or_one_text(lengths: list[int], streams: int, budget: int) -> None:
     for batch in token_batches(lengths, streams, budget):
-        assert len(batch) == 1 or len(batch) * max(lengths[position] for position in batch) <= budget
+        assert len(batch) == 1 or len(batch) * padded(max(lengths[position] for position in batch)) <= budget
+
+
+def test_lengths_are_padded_to_few_steps_and_by_little() -> None:
+    steps = [padded(length) for length in range(1, 513)]
+    assert len(set(steps)) == 56
+    assert all(length <= step <= length + length // 8 for length, step in enumerate(steps, 1))
 
 
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 500))

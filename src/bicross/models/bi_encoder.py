@@ -7,22 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
-import openvino as ov
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from bicross.errors import InputError
-from bicross.models import graph
+from bicross.models.devices import runtime
 from bicross.models.folder import ModelFolder
-from bicross.models.network import Network, Output, best_precision
-from bicross.models.tokens import load_tokenizer, run_sorted
-from bicross.models.weights import read_weights
+from bicross.models.tokens import Computed, load_tokenizer, run_sorted
 from bicross.protocols import Side
 from bicross.records import Space
 from bicross.vectors import Vectors, check_vectors
 
 
 class BiEncoder:
-    """An Encoder on OpenVINO, with one network or with one each for queries and documents.
+    """An Encoder, with one network or with one each for queries and documents; on a device of `devices.runtime`.
 
     `tokenizer` and `content_tokens` are of the documents' side: the latter is the room for a text beside prompt and special tokens,
     `max_tokens` all together. `matryoshka`: shorter dimensions that it was trained for.
@@ -32,13 +29,13 @@ class BiEncoder:
         InputError: a file is not what it should be, or the two networks give vectors of different widths.
     """
 
-    def __init__(self, folder: ModelFolder, precision: str | None = None) -> None:
+    def __init__(self, folder: ModelFolder, precision: str | None = None, device: str = "cpu") -> None:
         self.folder = folder
         self.cut: list[str] = []
         with ThreadPoolExecutor(1) as pool:
             fingerprint = pool.submit(folder.fingerprint)  # hashes while the graphs are compiled
-            self._documents = _Tower(folder, precision)
-            self._queries = _Tower(folder.query_tower, precision) if folder.query_tower else self._documents
+            self._documents = _Tower(folder, precision, device)
+            self._queries = _Tower(folder.query_tower, precision, device) if folder.query_tower else self._documents
         if self._queries.dim != self._documents.dim:
             raise InputError(
                 f"{folder.root} gives queries {self._queries.dim} dimensions and documents {self._documents.dim}; "
@@ -64,14 +61,13 @@ class BiEncoder:
     def encode_counted(self, side: Side, texts: Sequence[str]) -> tuple[Vectors, list[int], list[bool]]:
         """Vectors as the methods above give them, (len(texts), dim); tokens of each text, special ones too, and whether it was cut."""
         tower, prompt = (self._queries, self.folder.query_prompt) if side == "query" else (self._documents, self.folder.document_prompt)
-        vectors, counts, cut = np.empty((len(texts), self.space.dim), dtype=np.float32), [0] * len(texts), list[str]()
-        for positions, lengths, rows in tower.run(prompt, texts, cut):
-            vectors[positions] = rows
-            for position, length in zip(positions, lengths, strict=True):
-                counts[position] = length
+        vectors, counts, cut = np.empty((len(texts), self.space.dim), dtype=np.float32), [0] * len(texts), [False] * len(texts)
+        for batch in tower.run(prompt, texts):
+            vectors[batch.positions] = batch.rows
+            for position, tokens, longer in zip(batch.positions, batch.tokens, batch.cut, strict=True):
+                counts[position], cut[position] = tokens, longer
         check_vectors(vectors, self.space, [text[:60] for text in texts])
-        longer = set(cut)
-        return vectors, counts, [text in longer for text in texts]
+        return vectors, counts, cut
 
     def query_tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
         """Position and unit vectors (tokens, dim) of each question's tokens, longest question first."""
@@ -87,45 +83,27 @@ class BiEncoder:
         return vectors
 
     def _tokens(self, tower: _Tower, prompt: str, texts: Sequence[str]) -> Iterator[tuple[int, Vectors]]:
-        for positions, lengths, rows in tower.run(prompt, texts, self.cut, output=1):
-            for position, length, row in zip(positions, lengths, rows, strict=True):
-                yield position, row[:length]  # (T, D)
+        for batch in tower.run(prompt, texts, output=1):
+            self.cut.extend(texts[position] for position, longer in zip(batch.positions, batch.cut, strict=True) if longer)
+            for position, tokens, row in zip(batch.positions, batch.tokens, batch.rows, strict=True):
+                yield position, row[:tokens]  # (T, D)
 
 
 class _Tower:
     """One network with its tokenizer."""
 
-    def __init__(self, folder: ModelFolder, precision: str | None) -> None:
+    def __init__(self, folder: ModelFolder, precision: str | None, device: str) -> None:
         self._cutting = load_tokenizer(folder.path / "tokenizer.json")
         self._cutting.enable_truncation(folder.max_tokens)
-        self._pad = int(folder.config.get("pad_token_id") or 0)
-        model = _model(folder)
-        self.dim = int(model.outputs[0].partial_shape[1].get_length())
-        self._network = Network(model, precision or best_precision())
+        self._limit, self._pad = folder.max_tokens, int(folder.config.get("pad_token_id") or 0)
+        self._engine = runtime(device).bi_encoder(folder, precision)
+        self.dim = self._engine.dim
 
     def count(self, text: str) -> int:
         """Tokens of a text, special ones too, up to the model's length."""
         return len(self._cutting.encode(text).ids)
 
-    def run(
-        self, prompt: str, texts: Sequence[str], cut: list[str], output: int = 0
-    ) -> Iterator[tuple[Sequence[int], Sequence[int], Output]]:
-        """What `run_sorted` yields for the texts behind the prompt. Those that were longer than the model are added to `cut`."""
-
-        def encode(start: int, stop: int) -> list[Encoding]:
-            encodings = self._cutting.encode_batch([prompt + text for text in texts[start:stop]])
-            cut.extend(text for text, encoding in zip(texts[start:stop], encodings, strict=True) if encoding.overflowing)
-            return encodings
-
-        return run_sorted(self._network, encode, len(texts), self._pad, output)
-
-
-def _model(folder: ModelFolder) -> ov.Model:
-    """A graph with two outputs: the pooled vectors (batch, dim) and the tokens' unit vectors (batch, tokens, dim)."""
-    file = folder.graph_file()
-    if file is None:
-        inputs, hidden = graph.bert(folder.config, read_weights(folder.path))
-    else:
-        inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
-    pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
-    return ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder")
+    def run(self, prompt: str, texts: Sequence[str], output: int = 0) -> Iterator[Computed]:
+        """What `run_sorted` yields for the texts behind the prompt."""
+        inputs = [prompt + text for text in texts] if prompt else texts
+        return run_sorted(self._engine, self._cutting, inputs, self._limit, self._pad, output)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
 from bicross.errors import InputError
-from bicross.models import progress
+from bicross.models import graph, progress
+from bicross.models.batches import TOKEN_BUDGET
+from bicross.models.folder import ModelFolder
+from bicross.models.tokens import Batch, Output
+from bicross.models.weights import read_weights
 
-Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""Token ids, mask and token types of one batch, each (rows, tokens)."""
-Output = NDArray[np.float32]
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of this container, in version 2 of control groups
 
 
@@ -47,13 +47,48 @@ def best_precision() -> str:
     return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
+def bi_encoder(folder: ModelFolder, precision: str | None) -> Network:
+    """The network of an encoder, with two outputs: pooled vectors (batch, dim), and the tokens' unit vectors (batch, tokens, dim)."""
+    file = folder.graph_file()
+    if file is None:
+        inputs, hidden = graph.bert(folder.config, read_weights(folder.path))
+    else:
+        inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
+    pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
+    return Network(ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder"), precision)
+
+
+def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
+    """The network of a reranker, with one output: the logits, (batch, 1).
+
+    Raises:
+        InputError: the model has several classes, which is no reranker.
+    """
+    file = folder.graph_file()
+    if file is None:
+        weights = read_weights(folder.path)
+        inputs, hidden = graph.bert(folder.config, weights)
+        logits = graph.classify(hidden, folder.config, weights)
+    else:
+        inputs, logits = graph.read(file, "logits", rank=2)
+    network = Network(ov.Model([logits], inputs, "cross_encoder"), precision)
+    if network.dim > 1:
+        raise InputError(f"{folder.path} gives {network.dim} scores a pair; expected 1, as a reranker has.")
+    return network
+
+
 class Network:
     """A compiled graph: one single-threaded stream a core, so that a batch's numbers do not depend on the number of cores."""
 
-    def __init__(self, model: ov.Model, precision: str) -> None:
+    budget = TOKEN_BUDGET
+
+    def __init__(self, model: ov.Model, precision: str | None) -> None:
+        precision = precision or best_precision()
         if precision not in ("f32", "bf16"):
             raise InputError(f"Precision {precision!r} is not known; expected f32 or bf16.")
         self.precision, self.streams = precision, cores()
+        width = model.outputs[0].partial_shape[1]
+        self.dim = int(width.get_length()) if width.is_static else 1  # a file may leave it open how many scores there are
         self._inputs = len(model.inputs)  # ids, mask, and types where the model has them
         self._compiled = _core().compile_model(
             model, "CPU", {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": self.streams, "INFERENCE_NUM_THREADS": self.streams}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tokenizers import Tokenizer
 
 from bicross.errors import InputError, ModelNotFound
+from bicross.models.devices import resolved
 from bicross.models.folder import FAMILIES, ModelFolder, read_folder
 from bicross.models.hashed import HashedEncoder, HashedScorer
 from bicross.models.names import is_folder
@@ -61,8 +62,9 @@ class CountingScorer(Scorer, Protocol):
     def score_counted(self, pairs: Sequence[tuple[str, str]]) -> tuple[Scores, list[int], list[bool]]: ...
 
 
-def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> TokenEncoder:
-    """A bi-encoder by folder or name. `precision` is f32 or bf16; by default what the processor does best.
+def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None, device: str | None = None) -> TokenEncoder:
+    """A bi-encoder by folder or name. `precision` is f32 or bf16; by default what the device does best. `device` is auto, cpu, cuda or mps;
+    by default what BICROSS_DEVICE says, else auto: a GPU where torch finds one.
 
     Raises:
         ModelNotFound: there is no such model, and no hub that has it can be reached.
@@ -70,16 +72,16 @@ def load_encoder(name: str = STARTER_ENCODER, precision: str | None = None) -> T
     """
     if name == HASHED:
         return HashedEncoder()
-    from bicross.models.bi_encoder import BiEncoder  # OpenVINO is loaded only when a real model is
+    from bicross.models.bi_encoder import BiEncoder  # slow to import, and needed only where a real model is
 
     folder = _supported(find(name))
     if folder.is_reranker:
         raise InputError(f"{name} is a reranker (cross-encoder); expected a bi-encoder. Did you mean --reranker {name}?")
-    return BiEncoder(folder, precision)
+    return BiEncoder(folder, precision, resolved(device))
 
 
-def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) -> CountingScorer:
-    """A cross-encoder by folder or name.
+def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None, device: str | None = None) -> CountingScorer:
+    """A cross-encoder by folder or name; precision and device as of `load_encoder`.
 
     Raises:
         ModelNotFound: there is no such model, and no hub that has it can be reached.
@@ -87,9 +89,9 @@ def load_reranker(name: str = STARTER_RERANKER, precision: str | None = None) ->
     """
     if name == HASHED:
         return HashedScorer()
-    from bicross.models.cross_encoder import CrossEncoder  # OpenVINO is loaded only when a real model is
+    from bicross.models.cross_encoder import CrossEncoder  # slow to import, and needed only where a real model is
 
-    return CrossEncoder(_reranker(name), precision)
+    return CrossEncoder(_reranker(name), precision, resolved(device))
 
 
 def load_late_interaction(encoder: Encoder) -> Scorer | None:
