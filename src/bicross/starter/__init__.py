@@ -1,4 +1,4 @@
-"""The pair that ships with the package: a small Chinese and English bi-encoder and reranker. See the model cards beside this file.
+"""The models that ship with the package: a small Chinese and English bi-encoder, a reranker, and a fast one. See the model cards beside this file.
 
 They are stored in 4 and 8 bits (`packing.py`) and unpacked once, into the user's cache, as folders that plain
 sentence-transformers loads too.
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from bicross import durable
 from bicross.errors import Damaged, StoreError
-from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
+from bicross.settings import STARTER_ENCODER, STARTER_FAST, STARTER_RERANKER
 
 HERE = Path(__file__).parent
 GENERAL = HERE / "general"
 """Two small BEIR folders of general questions, `xquad_en` and `xquad_zh`: what a tuned model must not forget. See SOURCE.md there."""
 
-_FOLDERS = {STARTER_ENCODER: HERE / "encoder", STARTER_RERANKER: HERE / "reranker"}
-_SHARED = ("tokenizer.json", "tokenizer_config.json")  # one tokenizer serves both
+_FOLDERS = {STARTER_ENCODER: HERE / "encoder", STARTER_RERANKER: HERE / "reranker", STARTER_FAST: HERE / "reranker-fast"}
+WORDS = "words.packed.safetensors"
+_SHARED = ("tokenizer.json", "tokenizer_config.json", WORDS)  # one tokenizer and one table of word embeddings serve all
 
 
 def unpacked(name: str) -> Path:
@@ -66,11 +67,7 @@ def _whole(folder: Path) -> bool:
 def _unpack(files: dict[str, Path], target: Path) -> None:
     from bicross.starter.packing import PACKED, unpack  # numpy, needed only the first time
 
-    contents: dict[str, bytes] = {}
-    for file, path in files.items():
-        if file == PACKED:
-            contents["model.safetensors"] = unpack(path)
-        else:
-            contents[file] = path.read_bytes()
+    contents = {file: path.read_bytes() for file, path in files.items() if file not in (PACKED, WORDS)}
+    contents["model.safetensors"] = unpack(files[PACKED], files[WORDS])
     durable.remove_folder(target)
     durable.write_folder(target, contents, {"unpacked": target.name})

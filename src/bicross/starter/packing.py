@@ -39,9 +39,16 @@ def pack(weights: dict[str, Half]) -> dict[str, NDArray[np.generic]]:
     return packed
 
 
-def unpack(path: Path) -> bytes:
-    """The content of a `model.safetensors` in fp16, from a packed file."""
-    packed = load_file(path)
+def unpack(model: Path, words: Path) -> bytes:
+    """The content of a `model.safetensors` in fp16: the model's packed file, and that of the word embeddings, which go by the model's names."""
+    packed = load_file(model)
+    head = "bert." if any(name.startswith("bert.") for name in packed) else ""
+    packed |= {head + name: array for name, array in load_file(words).items()}
+    return save(restored(packed), metadata={"format": "pt"})
+
+
+def restored(packed: dict[str, NDArray[np.generic]]) -> dict[str, Half]:
+    """The weights that `pack` packed, by name, fp16."""
     weights: dict[str, Half] = {}
     for name, array in packed.items():
         stem, _, kind = name.rpartition(".")
@@ -53,7 +60,7 @@ def unpack(path: Path) -> bytes:
             weights[stem] = values.astype(np.float16).reshape(len(array), -1)
         elif kind != "scale":
             weights[name] = array
-    return save(weights, metadata={"format": "pt"})
+    return weights
 
 
 def _four_bits(blocks: Half) -> tuple[Half, NDArray[np.uint8]]:
