@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bicross import asking, durable, pipeline
+from bicross.cli.options import duration
 from bicross.cli.progress import bar
-from bicross.cli.tuning import duration
 from bicross.data.questions import qrels_bytes, read_qrels, read_queries
 from bicross.errors import InputError
 from bicross.evaluation.compare import compare
@@ -117,7 +117,7 @@ def main() -> None:
     for name in options.sets:
         folder, split = name.split(":")
         label = name if options.seed == 0 else f"{name}, seed {options.seed}"
-        results[label] = one_set(options.data / folder, split, options.work, duration(options.budget), options.seed)
+        results[label] = one_set(options.data / folder, split, options.work, duration(options.budget, "--budget"), options.seed)
         durable.write_file(path, json.dumps(results, indent=1, ensure_ascii=False).encode() + b"\n")
         print(label, json.dumps({stage: results[label][stage] for stage in STAGES}), results[label]["reason"], flush=True)
 

@@ -249,7 +249,7 @@ def test_what_a_collection_got_meanwhile_stays(judged: Judged) -> None:
             with Collection.write(judged[0]) as writer:
                 writer.set_facts(replace(writer.facts, weights={"depth": 7}))
 
-    with pytest.raises(StoreError, match="while it was calibrated"):
+    with pytest.raises(StoreError, match="got other models or weights meanwhile"):
         calibrate(judged, progress=meddle)
     assert facts(judged[0]).weights == {"depth": 7}
 

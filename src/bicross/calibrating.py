@@ -9,17 +9,17 @@ from pathlib import Path
 
 from bicross import asking, durable
 from bicross.ancestry import MARK, marked, marks, unseen
-from bicross.collection.store import Collection, Facts
+from bicross.collection.store import Facts
 from bicross.data.splits import folds
-from bicross.errors import InputError, StoreError
+from bicross.errors import InputError
 from bicross.evaluation.calibrated import FEW, Calibrated, Stored, calibrated
 from bicross.evaluation.calibration import FOLDS, Pair, pairs_of
 from bicross.evaluation.calibration_page import page
 from bicross.evaluation.reliability import Wish
+from bicross.moving import keep
 from bicross.opened import OpenCollection
 from bicross.records import Calibration, Qrels, Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
-from bicross.searchers.weights import Weights
 from bicross.settings import SearchSettings, StageName
 
 Progress = Callable[[str, int, int], None]
@@ -66,7 +66,8 @@ def calibrate(
         kinds.append(calibrated(kind, pairs, _stored(stored.calibration.get(kind), asked), wished, value))
     better = {one.kind: replace(one.calibration, fitted_to=marks(asked)) for one in kinds if one.better}
     if better and not dry_run:
-        _keep(path, facts, replace(stored, calibration={**stored.calibration, **better}))
+        weights = replace(stored, calibration={**stored.calibration, **better})
+        keep(path, facts, replace(facts, weights=weights.as_json()), "calibrate")
     done = CalibratedCollection(
         questions=len(asked),
         shown=SearchSettings().k,
@@ -156,16 +157,6 @@ def _fault(kind: str, pairs: Sequence[Pair], path: Path, qrels: Path) -> str | N
             "to be fitted to some and measured on others. Judge other questions, for which it finds something."
         )
     return None
-
-
-def _keep(path: Path, facts: Facts, weights: Weights) -> None:
-    """Raises StoreError: the collection no longer has what this was measured against."""
-    with Collection.write(path) as writer:
-        if writer.facts != facts or writer.space is None:
-            raise StoreError(
-                f"{path} got other models or weights while it was calibrated, so nothing is kept. Run `bicross calibrate` again."
-            )
-        writer.activate(writer.space, replace(facts, weights=weights.as_json()))
 
 
 def _remarks(questions: int, truncated: int, kinds: Sequence[Calibrated]) -> list[str]:

@@ -27,7 +27,7 @@ from bicross.evaluation.two_stage import NONE, TwoStage, credited, first, looked
 from bicross.opened import OpenCollection
 from bicross.provenance import hashed, made_by
 from bicross.records import Qrels, Query, Run
-from bicross.searchers.reranked import in_order
+from bicross.searchers.reading import in_order
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import EvaluateSettings, SearchSettings
 

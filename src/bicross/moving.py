@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bicross.collection.store import Collection, Facts
-from bicross.errors import SpaceMismatch
+from bicross.errors import SpaceMismatch, StoreError
 from bicross.models import names, registry
 from bicross.records import Skip
 from bicross.results import Indexed, RolledBack
@@ -66,6 +66,18 @@ def rollback(path: Path, progress: Progress) -> RolledBack:
         facts = writer.rollback()  # after the job: who repeats what was not finished must not go forward again
         writer.fold()
     return RolledBack(facts.encoder, facts.reranker, tuple(_changed(present, facts)), embedded, space, time.perf_counter() - start)
+
+
+def keep(path: Path, before: Facts, after: Facts, verb: str) -> None:
+    """Have the collection answer with other facts from now on, in the same space; `rollback` goes back.
+
+    Raises:
+        StoreError: it no longer has the facts of before, which the verb measured against.
+    """
+    with Collection.write(path) as writer:
+        if writer.facts != before or writer.space is None:
+            raise StoreError(f"{path} got other models or weights meanwhile, so nothing is kept. Run `bicross {verb}` again.")
+        writer.activate(writer.space, after)
 
 
 def _changed(one: Facts, other: Facts) -> Iterator[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bicross.cli.options import duration
 from bicross.cli.progress import _Lines, _Rates, bar, short
-from bicross.cli.tuning import dimensions, duration
+from bicross.cli.tuning import dimensions
 from bicross.errors import InputError
 from bicross.models.registry import HASHED
 from tests.cli.world import Run, process, refused, write
@@ -156,9 +157,10 @@ def test_files_that_are_not_there(tmp_path: Path, made: Path, judged: tuple[Path
 
 
 def test_durations() -> None:
-    assert [duration(text) for text in ("90", "90s", "30m", "2h", "1.5 H", " 45M ")] == [90, 90, 1800, 7200, 5400, 2700]
-    with pytest.raises(InputError):
-        duration("45 min")
+    texts = ("90", "90s", "30m", "2h", "1.5 H", " 45M ", "50ms")
+    assert [duration(text, "--budget") for text in texts] == [90, 90, 1800, 7200, 5400, 2700, 0.05]
+    with pytest.raises(InputError, match="--budget is '45 min'"):
+        duration("45 min", "--budget")
 
 
 def test_dimensions() -> None:

@@ -13,7 +13,8 @@ from bicross.models.hashed import HashedScorer
 from bicross.protocols import Scorer, Searcher
 from bicross.records import Document, Ranking, reading
 from bicross.searchers.combination import combine
-from bicross.searchers.reranked import RerankedSearcher, in_order
+from bicross.searchers.reading import in_order
+from bicross.searchers.reranked import RerankedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.vectors import Scores
 from tests.conformance.searcher import DOCUMENTS, QUERIES, SearcherConformance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ import typer
 
 from bicross.errors import InputError, MissingExtra
 
+UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 Source = Annotated[
     list[Path],
     typer.Argument(
-        help="A folder of .txt .md .html files, JSONL, CSV, TSV, Parquet or Arrow, a BEIR folder, a saved dataset, or ir_datasets:ID."
+        help="A folder of documents (text, Markdown, HTML, PDF, Word, mail, source code), JSONL, CSV, TSV, Parquet, Arrow, a BEIR folder, "
+        "a saved dataset, or ir_datasets:ID."
     ),
 ]
 AtCollection = Annotated[Path, typer.Argument(metavar="COLLECTION", help="The collection's folder.")]
@@ -71,3 +74,11 @@ def depth_of(text: str) -> str | int:
         return text if text == "auto" else int(text)
     except ValueError as error:
         raise InputError(f"--depth is {text!r}; expected auto, or a whole number from 0 (no reranking) to 1000.") from error
+
+
+def duration(text: str, flag: str) -> float:
+    """Seconds of 50ms, 90s, 30m, 2h or a plain number of seconds. Raises InputError, naming the flag."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(ms|[smh]?)", text.strip().lower())
+    if found is None:
+        raise InputError(f"{flag} is {text!r}; expected a time such as 50ms, 90s, 30m or 2h.")
+    return float(found[1]) * UNITS[found[2]]

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bicross.cli.options import AtCollection, Json, QrelsFlag, Queries, settings_of
+from bicross.cli.options import AtCollection, Json, QrelsFlag, Queries, duration, settings_of
 from bicross.errors import InputError
 
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 Dev = Annotated[Path | None, typer.Option(help="Qrels of development questions, which only measure. By default a fifth is held out.")]
 Budget = Annotated[str | None, typer.Option(help="How long it may take, as 90s, 30m or 2h; the plan is made to fit.")]
 Rounds = Annotated[int | None, typer.Option(help="How often it mines anew with its own models. By default what the budget allows.")]
@@ -56,7 +55,7 @@ def tune(
     from bicross.cli.progress import bar
     from bicross.cli.show import note, out
 
-    seconds, gate = None if budget is None else duration(budget), {"margin": margin, "confidence": confidence}
+    seconds, gate = None if budget is None else duration(budget, "--budget"), {"margin": margin, "confidence": confidence}
     settings = settings_of("TuneSettings", budget=seconds, rounds=rounds, depth=depth, seed=seed, gate=gate)
     with bar() as progress:
         found = pipeline.tune(collection, queries, qrels, dev, settings, dry_run, progress, lambda plan: note(show_tuning.tuned(plan)))
@@ -238,14 +237,6 @@ def _train(kind: str, rows: Path, base: str | None, into: Path, settings: Any, t
     with bar() as progress:
         found = pipeline.train(kind, rows, base, into, settings, teacher, progress)
     out(found, as_json, show_tuning.trained)
-
-
-def duration(text: str) -> float:
-    """Seconds of 90s, 30m, 2h or a plain number of seconds. Raises InputError."""
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*([smh]?)", text.strip().lower())
-    if found is None:
-        raise InputError(f"--budget is {text!r}; expected a time such as 90s, 30m or 2h.")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def dimensions(text: str) -> tuple[int, ...]:

@@ -74,18 +74,18 @@ def number(value: float) -> str:
 
 def span(found: Span, along: Scale, mark: float | None = None) -> str:
     """One value with its interval as a small figure for a cell of a table, and a diamond at `mark`; 120 units wide."""
-    parts = [_line(along.start, 9, along.end, 9, PALE)]
+    parts = [line(along.start, 9, along.end, 9, PALE)]
     if along.low < 0 < along.high:
-        parts.append(_line(along(0), 2, along(0), 16, GREY))
+        parts.append(line(along(0), 2, along(0), 16, GREY))
     if found.interval is not None:
         low, high = (along(min(max(end, along.low), along.high)) for end in found.interval)
-        parts.append(_line(low, 9, high, 9, BLUE, 3))
+        parts.append(line(low, 9, high, 9, BLUE, 3))
     if mark is not None:
         x = along(mark)
         parts.append(f'<path d="M{x:.1f} 4l5 5l-5 5l-5 -5z" fill="#fff" stroke="{INK}"/>')
     parts.append(f'<circle cx="{along(found.value):.1f}" cy="9" r="4" fill="{BLUE}"/>')
     said = number(round(found.value, 4)) + (f", from {found.interval[0]:.4f} to {found.interval[1]:.4f}" if found.interval else "")
-    return _svg(120, 18, said, parts, "mini")
+    return svg(120, 18, said, parts, "mini")
 
 
 def stacked(parts: Sequence[tuple[str, float, str]]) -> str:
@@ -95,9 +95,9 @@ def stacked(parts: Sequence[tuple[str, float, str]]) -> str:
     for place, (name, size, colour) in enumerate(parts):
         width, y = WIDTH * size / total, 56 + 17 * place
         drawn.append(f'<rect x="{x:.1f}" y="4" width="{width:.1f}" height="30" fill="{colour}" stroke="#fff"/>')
-        drawn.append(f'<rect x="0" y="{y - 9}" width="10" height="10" fill="{colour}"/>' + _text(16, y, f"{name}: {size:.4f}"))
+        drawn.append(f'<rect x="0" y="{y - 9}" width="10" height="10" fill="{colour}"/>' + text(16, y, f"{name}: {size:.4f}"))
         x += width
-    return _svg(WIDTH, 46 + 17 * len(parts), "; ".join(f"{name} {size:.4f}" for name, size, _ in parts), drawn)
+    return svg(WIDTH, 46 + 17 * len(parts), "; ".join(f"{name} {size:.4f}" for name, size, _ in parts), drawn)
 
 
 def scatter(dots: Sequence[Dot], x_name: str, y_name: str) -> str:
@@ -108,12 +108,12 @@ def scatter(dots: Sequence[Dot], x_name: str, y_name: str) -> str:
     for dot in dots:
         together[(round(dot.x, 2), round(dot.y, 2))].append(dot.name)
     most = max(map(len, together.values()), default=1)
-    parts = [*_axes(across, up, x_name, y_name), _line(across(0), up(0), across(1), up(1), GREY, dashes="4 3")]
+    parts = [*_axes(across, up, x_name, y_name), line(across(0), up(0), across(1), up(1), GREY, dashes="4 3")]
     for (x, y), names in sorted(together.items(), key=lambda item: -len(item[1])):
         size = 3 + 11 * math.sqrt((len(names) - 1) / max(1, most - 1)) if most > 1 else 3.5
         parts.append(_mark(across(x), up(y), size, (y > x) - (y < x), _names(names, x, y)))
-    parts += [_text(across(0.03), up(0.95), "gained by reranking"), _text(across(0.98), up(0.03), "lost by reranking", "end")]
-    return _svg(WIDTH, bottom + 34, f"{y_name} against {x_name}, {len(dots)} questions", parts)
+    parts += [text(across(0.03), up(0.95), "gained by reranking"), text(across(0.98), up(0.03), "lost by reranking", "end")]
+    return svg(WIDTH, bottom + 34, f"{y_name} against {x_name}, {len(dots)} questions", parts)
 
 
 def curve(
@@ -132,17 +132,17 @@ def curve(
     up = scale([*ends, *([0.0] if from_zero else [])], bottom, top, 4)
     parts = _axes(across, up, x_name, y_name, y_number)
     if marked is not None:
-        parts.append(_line(across(marked), top, across(marked), bottom, INK, dashes="4 3"))
+        parts.append(line(across(marked), top, across(marked), bottom, INK, dashes="4 3"))
     path = " ".join(f"{across(x):.1f},{up(found.value):.1f}" for x, found in points)
     parts.append(f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>')
     for x, found in points:
         place = across(x)
         if found.interval:
-            parts.append(_line(place, up(found.interval[0]), place, up(found.interval[1]), BLUE, 1.5))
+            parts.append(line(place, up(found.interval[0]), place, up(found.interval[1]), BLUE, 1.5))
         fill = "#fff" if x in hollow else BLUE
         said = f"<title>{escape(x_name)} {number(x)}: {escape(y_number(found.value))}</title>"
         parts.append(f'<circle cx="{place:.1f}" cy="{up(found.value):.1f}" r="3.5" fill="{fill}" stroke="{BLUE}">{said}</circle>')
-    return _svg(WIDTH, bottom + 34, f"{y_name} against {x_name}", parts)
+    return svg(WIDTH, bottom + 34, f"{y_name} against {x_name}", parts)
 
 
 def bars(rows: Sequence[tuple[str, float, float]], say: Callable[[float], str]) -> str:
@@ -151,12 +151,12 @@ def bars(rows: Sequence[tuple[str, float, float]], say: Callable[[float], str]) 
     drawn = []
     for place, (name, usual, high) in enumerate(rows):
         y, x = 22 * place + 6, 58.0
-        drawn.append(_text(x - 6, y + 11, name, "end"))
+        drawn.append(text(x - 6, y + 11, name, "end"))
         drawn.append(f'<rect x="{x}" y="{y + 1}" width="{wide * usual / most:.1f}" height="12" fill="{BLUE}"/>')
         reach = x + wide * high / most
-        drawn += [_line(x + wide * usual / most, y + 7, reach, y + 7, INK), _line(reach, y + 3, reach, y + 11, INK)]
-        drawn.append(_text(reach + 6, y + 11, f"{say(usual)} ({say(high)})"))
-    return _svg(WIDTH, 22 * len(rows) + 8, "; ".join(f"{name} {say(usual)}, high {say(high)}" for name, usual, high in rows), drawn)
+        drawn += [line(x + wide * usual / most, y + 7, reach, y + 7, INK), line(reach, y + 3, reach, y + 11, INK)]
+        drawn.append(text(reach + 6, y + 11, f"{say(usual)} ({say(high)})"))
+    return svg(WIDTH, 22 * len(rows) + 8, "; ".join(f"{name} {say(usual)}, high {say(high)}" for name, usual, high in rows), drawn)
 
 
 def _axes(across: Scale, up: Scale, x_name: str, y_name: str, y_number: Callable[[float], str] = number) -> list[str]:
@@ -164,15 +164,15 @@ def _axes(across: Scale, up: Scale, x_name: str, y_name: str, y_number: Callable
     parts = []
     for value in ticks(up.low, up.high, 4):
         parts += [
-            _line(across.start, up(value), across.end, up(value), PALE),
-            _text(across.start - 4, up(value) + 4, y_number(value), "end"),
+            line(across.start, up(value), across.end, up(value), PALE),
+            text(across.start - 4, up(value) + 4, y_number(value), "end"),
         ]
     for value in ticks(across.low, across.high, 6):
         x = across(value)
-        parts += [_line(x, up.start, x, up.start + 3, GREY), _text(x, up.start + 14, number(value), "middle")]
-    parts.append(_line(across.start, up.start, across.end, up.start, GREY))
-    parts.append(_text((across.start + across.end) / 2, up.start + 29, x_name, "middle"))
-    return [*parts, _text(2, up.end - 14, y_name)]
+        parts += [line(x, up.start, x, up.start + 3, GREY), text(x, up.start + 14, number(value), "middle")]
+    parts.append(line(across.start, up.start, across.end, up.start, GREY))
+    parts.append(text((across.start + across.end) / 2, up.start + 29, x_name, "middle"))
+    return [*parts, text(2, up.end - 14, y_name)]
 
 
 def _mark(x: float, y: float, size: float, moved: int, said: str) -> str:
@@ -191,14 +191,17 @@ def _names(names: Sequence[str], x: float, y: float) -> str:
     return f"{len(names)} from {x:g} to {y:g}: {', '.join(names[:NAMED])}{more}"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, dashes: str = "") -> str:
+def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, dashes: str = "") -> str:
+    """A straight line."""
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"{dashed}/>'
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def text(x: float, y: float, said: str, anchor: str = "start") -> str:
+    """Words on the figure, escaped."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
 
 
-def _svg(width: float, height: float, said: str, parts: Sequence[str], kind: str = "figure") -> str:
+def svg(width: float, height: float, said: str, parts: Sequence[str], kind: str = "figure") -> str:
+    """A whole figure; `said` is what it shows, for who cannot see it."""
     return f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(said)}">{"".join(parts)}</svg>'

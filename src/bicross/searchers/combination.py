@@ -18,12 +18,18 @@ from bicross.records import Hit
 FEATURES = ("lexical", "dense", "rank", "late", "rerank")
 """BM25, cosine, -log(fused rank + 5), late interaction, and the cross-encoder's logit."""
 Table = NDArray[np.float64]
+Column = NDArray[np.float64]
+
+
+def column(candidates: Sequence[Hit], name: str) -> Column:
+    """What a stage says of each of one query's candidates, (candidates,): its score, not a number where it has none; of "rank"
+    -log(fused rank + 5)."""
+    return np.array([_feature(hit, name) for hit in candidates], dtype=np.float64)
 
 
 def features(candidates: Sequence[Hit]) -> Table:
     """Standardised features of one query's candidates, (candidates, FEATURES); a score that is missing counts as the lowest."""
-    columns = [_standardised([_feature(hit, name) for hit in candidates]) for name in FEATURES]
-    return np.stack(columns, axis=1)  # (C, F)
+    return np.stack([standardised(column(candidates, name)) for name in FEATURES], axis=1)  # (C, F)
 
 
 def combine(candidates: Sequence[Hit], weights: Mapping[str, float]) -> NDArray[np.float64]:
@@ -73,10 +79,10 @@ def _feature(hit: Hit, name: str) -> float:
     return hit.stages[name].score if name in hit.stages else math.nan
 
 
-def _standardised(values: Sequence[float]) -> NDArray[np.float64]:
-    column = np.array(values, dtype=np.float64)
-    if np.isnan(column).all():
-        return np.zeros(len(column))
-    column = np.where(np.isnan(column), np.nanmin(column), column)
-    spread = column.std()
-    return (column - column.mean()) / spread if spread > 1e-9 else np.zeros(len(column))
+def standardised(values: Column) -> Column:
+    """Values less their mean, divided by their spread; what is missing counts as the lowest, and what is the same for all as 0."""
+    if np.isnan(values).all():
+        return np.zeros(len(values))
+    filled = np.where(np.isnan(values), np.nanmin(values), values)
+    spread = filled.std()
+    return np.asarray((filled - filled.mean()) / spread) if spread > 1e-9 else np.zeros(len(filled))

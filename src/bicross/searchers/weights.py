@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bicross.records import Calibration, Term
+from bicross.searchers.foresight import Foresight
+from bicross.settings import StageName
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +18,25 @@ class Weights:
     The defaults are for a pair of models of which nothing is known: lexical and dense alike, the reranker as much as the
     order it was given. `calibration` has one Calibration for each kind of search ("both", "fused", "dense", "lexical") that was
     calibrated; the hits of the others have no probability.
+
+    `stage` is the kind of search where none is asked for. "both" reads `depth` candidates, or, where there is `foresight`, as many of
+    them as it takes, after `fast`, the name of another reranker, has read them all.
     """
 
     fusion: Mapping[str, float] = field(default_factory=lambda: {"lexical": 1.0, "dense": 1.0})
     combination: Mapping[str, float] = field(default_factory=lambda: {"rank": 1.0, "rerank": 1.0})
     depth: int = 20
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    stage: StageName = "both"
+    foresight: Foresight | None = None
+    fast: str | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Weights:
         """From JSON; what is not there is the default."""
-        known = {name: stored[name] for name in ("fusion", "combination", "depth") if name in stored}
+        known = {name: stored[name] for name in ("fusion", "combination", "depth", "stage", "fast") if name in stored}
+        if stored.get("foresight"):
+            known["foresight"] = Foresight.of(stored["foresight"])
         if "calibration" in stored:
             known["calibration"] = _calibration(stored["calibration"])
         return cls(**known)

@@ -46,8 +46,8 @@ class Searchable(Protocol):
         where: Mapping[str, Any] | None = None,
         deadline: float | None = None,
     ) -> list[dict[str, Any]]:
-        """For each question `results.Answer.as_json()`, with `degraded` (fewer candidates were reranked, for the deadline) and `seconds`
-        by stage. `where` is a filter on the documents' meta."""
+        """For each question `results.Answer.as_json()`, whose `degraded` tells that less was reranked, for the deadline, and `seconds` by
+        stage. `where` is a filter on the documents' meta."""
         ...
 
     async def score(self, collection: str, pairs: Sequence[tuple[str, str]], deadline: float | None = None) -> Scored: ...
@@ -58,7 +58,7 @@ class Searchable(Protocol):
 
     async def describe(self, collection: str) -> dict[str, Any]:
         """{name, documents, passages, encoder, reranker, dimensions, max_tokens, matryoshka[dimension], similarity, space, depth,
-        calibrated[kind], weights}."""
+        stage, adaptive, fast, calibrated[kind], weights}."""
         ...
 
 

@@ -17,7 +17,6 @@ from bicross.searchers.weights import Weights
 from bicross.serving import given
 from bicross.serving.frames import packed
 from bicross.serving.live import Live
-from bicross.serving.pace import Pace
 from bicross.settings import IndexSettings, SearchSettings
 from bicross.upsert import Upsert, adopt, chunks_of
 
@@ -48,7 +47,6 @@ class Work:
 
     def __init__(self, collections: Mapping[str, Path]) -> None:
         self._live = {name: Live(path) for name, path in collections.items()}
-        self._pace = {name: Pace() for name in collections}
 
     def warm(self) -> None:
         """Load models and indexes. A collection that cannot be loaded is named in the log, and its questions get the reason."""
@@ -84,21 +82,16 @@ class Work:
         """An answer a question (`Answer.as_json`), with `degraded` and `seconds`: see `Engine.search`. One question that cannot be asked
         refuses them all.
 
-        A filter that looks for longer than FILTERING seconds, or than `seconds_left`, is given up: InputError, or Overdue. Where reranking
-        so deep would take longer than `seconds_left`, as far as is known, fewer candidates are reranked.
+        A filter that looks for longer than FILTERING seconds, or than `seconds_left`, is given up: InputError, or Overdue. What cannot be
+        reranked within `seconds_left` is not.
         """
         _in_time(seconds_left)
-        wanted, pace = SearchSettings.model_validate(settings), self._pace[collection]
+        wanted = SearchSettings.model_validate({**settings, "deadline": seconds_left})
 
         def ask(opened: OpenCollection) -> list[Json]:
-            depth = opened.depth(wanted)
-            fits = depth if seconds_left is None else pace.depth(depth, len(texts), seconds_left)
-            if wanted.min_probability is not None:  # what was calibrated is two-stage search, so some of it there must be
-                fits = max(fits, min(1, depth))
             opened.view.matching.within = FILTERING if seconds_left is None else min(FILTERING, seconds_left)
-            found = opened.search(texts, wanted if fits == depth else wanted.model_copy(update={"depth": fits}), where)
-            pace.took(len(texts), sum(answer.reranked for answer in found.queries), found.seconds)
-            return [{**answer, "degraded": fits < depth} for answer in found.as_json()["queries"]]
+            found: list[Json] = opened.search(texts, wanted, where).as_json()["queries"]
+            return found
 
         try:
             return self._live[collection].ask(ask)
@@ -211,7 +204,10 @@ class Work:
             "matryoshka": list(opened.encoder().matryoshka) if opened is not None else [],
             "similarity": state.space and state.space.similarity,
             "space": state.space and state.space.fingerprint,
-            "depth": weights.depth if weights.combination else 0,
+            "depth": weights.depth if weights.combination and weights.stage == "both" else 0,
+            "stage": weights.stage,
+            "adaptive": weights.foresight is not None,
+            "fast": None if weights.fast is None else _named(weights.fast),
             "calibrated": sorted(weights.calibration),
             "weights": {"fusion": dict(weights.fusion), "combination": dict(weights.combination)},
         }

@@ -122,7 +122,9 @@ async def feedback(body: Annotated[FeedbackBody, Body(openapi_examples=examples.
 
 async def _check_calibrated(engine: Engine, collection: str, body: SearchBody) -> None:
     facts = await engine.describe(collection)
-    kind = "fused" if body.stage == "both" and (body.depth == 0 or facts["depth"] == 0) else body.stage
+    kind = facts["stage"] if (body.stage, body.depth) == ("both", "auto") else body.stage
+    if kind == "both" and (body.depth == 0 or (body.depth == "auto" and facts["depth"] == 0)):
+        kind = "fused"
     if kind not in facts["calibrated"]:
         message = (
             f"min_probability is asked for, and {kind} search of {collection} gives no probability; calibrate it with bicross calibrate."

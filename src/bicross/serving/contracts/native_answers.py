@@ -22,11 +22,14 @@ class Error(BaseModel):
 
 
 class PassageFound(BaseModel):
-    """The part of a document that was found; code points of its text, end exclusive."""
+    """The part of a document that was found; code points of its text, end exclusive. `page` (from 1) and `heading` are those that
+    most of it stands under, where the document has them."""
 
     text: str
     start: int
     end: int
+    page: int | None = None
+    heading: str = ""
 
 
 class StageFound(BaseModel):
@@ -132,7 +135,10 @@ class CollectionFound(BaseModel):
     max_tokens: int | None
     similarity: str | None
     space: str | None
-    depth: int
+    depth: int = Field(description="How many candidates are reranked by default, or at most are where it is adaptive.")
+    stage: str = Field(description="The kind of search where none is asked for.")
+    adaptive: bool = Field(description="Whether each question tells how many candidates are reranked.")
+    fast: str | None = Field(description="A faster reranker that reads the candidates first.")
     calibrated: list[str]
     weights: dict[str, dict[str, float]]
 

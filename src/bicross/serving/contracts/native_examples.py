@@ -130,7 +130,16 @@ def _described(name: str) -> Json:
         "matryoshka": [],
         "max_tokens": 256,
     }
-    space = {"similarity": "cosine", "space": "5f2b", "depth": 20, "calibrated": ["both"], "weights": _WEIGHTS}
+    space = {
+        "similarity": "cosine",
+        "space": "5f2b",
+        "depth": 20,
+        "stage": "both",
+        "adaptive": False,
+        "fast": None,
+        "calibrated": ["both"],
+        "weights": _WEIGHTS,
+    }
     return {"name": name, "documents": 1250, "passages": 3100, **models, **space}
 
 

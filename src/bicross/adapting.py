@@ -1,0 +1,134 @@
+"""Adaptive depth, validated: whether reading no more than is needed keeps what reading all candidates gives, on held-out questions.
+
+What a stop rule would have read is replayed on candidates that were all read, so that every limit is tried without asking a model again.
+No question is judged by a model or a limit that it had a part in: lines are fitted to the other folds, and so is the limit chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bicross.evaluation.compare import APART, FEW, bootstrap_interval
+from bicross.records import Ranking
+from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
+from bicross.searchers.reading import Reading
+
+LIMITS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # changes among the first TOP that are still expected
+KEEP = 0.99  # of the quality of full depth
+WORTH = 0.9  # share of the candidates: where more than that are read, reading all of them is as good and simpler
+Value = Callable[[Mapping[str, Ranking]], Mapping[str, float]]
+"""Query id -> value of its ranking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """How the stop rule does on questions that it has not seen: `kept` is the share of full depth's quality, with its interval, and `read`
+    the mean number of the `depth` candidates that are read; `reads` by question. `foresight` is what to search with, fitted to all
+    questions, and None where it is refused: `reason` says why.
+    """
+
+    depth: int
+    fast: str | None
+    kept: float
+    confidence: tuple[float, float]
+    read: float
+    reads: Mapping[str, int]
+    values: Mapping[str, float]
+    foresight: Foresight | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One limit: the value of each question's ranking, and how many of its candidates were read."""
+
+    values: Mapping[str, float]
+    reads: Mapping[str, int]
+
+
+def adapt(
+    candidates: Mapping[str, Ranking], weights: Mapping[str, float], fold_of: Mapping[str, int], value: Value, full: Mapping[str, float],
+    fast: str | None = None,
+) -> Adapted:  # fmt: skip
+    """Fit and validate a stop rule.
+
+    Args:
+        candidates: of each question, in the order of recall, all read by each scorer that has a weight, and by the `fast` one.
+        weights: of the combination.
+        fold_of: query id -> fold; near-duplicate questions are in one.
+        value: what a ranking is worth.
+        full: the same of the rankings when all candidates are read.
+    """
+    depth = max(map(len, candidates.values()), default=0)
+    scorers = [name for name in SCORERS if weights.get(name)]
+    given = {query: ranking if fast else _without(ranking, (FAST,)) for query, ranking in candidates.items()}
+    folds = sorted({fold_of[query] for query in given})
+    lines = {fold: fit([given[query] for query in given if fold_of[query] != fold], scorers) for fold in folds}
+    played = {query: replay(ranking, weights, scorers, Foresight(lines[fold_of[query]], min(LIMITS))) for query, ranking in given.items()}
+    trials = {
+        limit: _Trial(
+            value({query: stops[limit][0] for query, stops in played.items()}), {query: stops[limit][1] for query, stops in played.items()}
+        )
+        for limit in LIMITS
+    }
+    chosen = {fold: _limit(trials, full, [query for query in full if fold_of[query] != fold]) for fold in folds}
+    values = {query: trials[chosen[fold_of[query]]].values[query] for query in full}
+    reads = {query: trials[chosen[fold_of[query]]].reads[query] for query in full}
+    kept, confidence = _kept(values, full)
+    found = Adapted(depth, fast, kept, confidence, float(np.mean(list(reads.values()))), reads, values, None, "")
+    if reason := _refusal(found, len(full)):
+        return replace(found, reason=reason)
+    foresight = Foresight(fit(list(given.values()), scorers), _limit(trials, full, list(full)))
+    return replace(found, foresight=foresight)
+
+
+def replay(
+    ranking: Ranking, weights: Mapping[str, float], scorers: Sequence[str], foresight: Foresight
+) -> dict[float, tuple[Ranking, int]]:
+    """For each of LIMITS the order that a search with it would give, and how many candidates it would read, of a ranking that was all read.
+    What is read next does not depend on the limit, only when that ends."""
+    reading, found = Reading(_without(ranking, scorers), weights, scorers, foresight), dict[float, tuple[Ranking, int]]()
+    while places := reading.next():
+        reading.told(places, {name: [ranking[place].stages[name].score for place in places] for name in scorers})
+        if reached := [limit for limit in LIMITS if limit not in found and reading.changes <= limit]:
+            found |= dict.fromkeys(reached, (reading.ranking(), reading.read))
+    return {limit: found.get(limit, (reading.ranking(), reading.read)) for limit in LIMITS}
+
+
+def _without(ranking: Ranking, stages: Sequence[str]) -> Ranking:
+    return tuple(replace(hit, stages={name: stage for name, stage in hit.stages.items() if name not in stages}) for hit in ranking)
+
+
+def _limit(trials: Mapping[float, _Trial], full: Mapping[str, float], queries: Sequence[str]) -> float:
+    """The highest limit up to which, and at which, these questions keep KEEP of their quality; the lowest there is where none does."""
+    best = LIMITS[0]
+    for limit in LIMITS:
+        if _share([trials[limit].values[query] for query in queries], [full[query] for query in queries]) < KEEP:
+            break
+        best = limit
+    return best
+
+
+def _share(values: Sequence[float], full: Sequence[float]) -> float:
+    return sum(values) / total if (total := sum(full)) else 1.0
+
+
+def _kept(values: Mapping[str, float], full: Mapping[str, float]) -> tuple[float, tuple[float, float]]:
+    """The share of quality that is kept, and its interval: that of the paired difference, as a share of full depth's mean."""
+    mean = float(np.mean(list(full.values()))) or 1.0
+    low, high = bootstrap_interval([values[query] - full[query] for query in full], bounds=APART)
+    return _share(list(values.values()), list(full.values())), (1 + low / mean, 1 + high / mean)
+
+
+def _refusal(found: Adapted, questions: int) -> str:
+    if questions < FEW:
+        return f"{questions} questions are too few to validate it; ask {FEW} or more. Always rerank all candidates."
+    if found.kept < KEEP:
+        kept = f"on held-out questions it keeps {found.kept:.1%} of full depth, expected {KEEP:.0%}"
+        return f"{kept}. Always rerank all {found.depth} candidates."
+    if found.read > WORTH * found.depth:
+        return f"it would read {found.read:.0f} of {found.depth} candidates, so it saves nothing. Always rerank all of them."
+    return ""

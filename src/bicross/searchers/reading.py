@@ -1,0 +1,124 @@
+"""One question's candidates while they are read: which to read next, when enough is known, and the order at any moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bicross.records import Hit, Ranking, Stage
+from bicross.searchers.combination import Column, combine
+from bicross.searchers.foresight import TOP, Expected, Foresight, Outlook, chances
+from bicross.vectors import best_first
+
+ROUND = 10  # candidates that are read before it is asked again whether enough is known
+STEP = 1.0  # how far below the last candidate the first hit stands that was none
+
+
+class Reading:
+    """Rounds over the candidates of one question.
+
+    Without foresight all are read, in the order of recall; with it those that are most likely to come among the first TOP, until no
+    more than `Foresight.limit` changes there are to be expected.
+    """
+
+    def __init__(
+        self, candidates: Sequence[Hit], weights: Mapping[str, float], scorers: Sequence[str], foresight: Foresight | None
+    ) -> None:
+        self.hits = tuple(candidates)
+        self._weights, self._foresight = weights, foresight
+        self._outlook = Outlook(candidates, weights, foresight) if foresight else None
+        self._scores = {name: np.full(len(self.hits), np.nan) for name in scorers}
+        self._read = np.zeros(len(self.hits), dtype=bool)
+        self._expected: Expected | None = None
+
+    @property
+    def read(self) -> int:
+        """How many candidates have been read."""
+        return int(self._read.sum())
+
+    @property
+    def settled(self) -> bool:
+        """Whether enough is known."""
+        return not len(self._wanted())
+
+    def next(self, most: int | None = None) -> list[int]:
+        """The places of the candidates to be read next, at most so many; none when enough is known."""
+        wanted: list[int] = self._wanted().tolist()
+        return wanted if most is None else wanted[:most]
+
+    def told(self, places: Sequence[int], scores: Mapping[str, Sequence[float]]) -> None:
+        """Take in what every scorer says of the candidates at these places."""
+        for name, several in scores.items():
+            self._scores[name][places] = several
+        self._read[places] = True
+        self._expected = None
+
+    def ranking(self) -> Ranking:
+        """The candidates in their order as far as it is known, each with what the scorers said of it. Without foresight those that were
+        read come before the others, which keep their order."""
+        hits = self.hits
+        for name, scores in self._scores.items():
+            hits = placed(name, hits, scores.tolist())
+        if self._outlook is not None:
+            finals = self._look().finals.tolist()
+            return best_first(replace(hit, score=score) for hit, score in zip(hits, finals, strict=True))
+        return in_order(hits, self.read, self._weights)
+
+    @property
+    def changes(self) -> float:
+        """How many changes among the first TOP are still to be expected; infinite where that is not foretold."""
+        if self._foresight is None or self.read < TOP:
+            return math.inf if self.read < len(self.hits) else 0.0
+        return float(self._chances().sum())
+
+    def _wanted(self) -> NDArray[np.int64]:
+        """Places that are still to be read, as far as is known now, the first ones first."""
+        unread = np.flatnonzero(~self._read)
+        if self._foresight is None or not len(unread):
+            return unread
+        if self.changes <= self._foresight.limit:
+            return unread[:0]
+        likely = self._look().finals[unread] if self.read < TOP else self._chances()
+        return unread[np.argsort(-likely, kind="stable")][:ROUND]
+
+    def _chances(self) -> Column:
+        """Of each unread candidate, to come among the first TOP."""
+        now, read = self._look(), self._read
+        edge = float(np.partition(now.finals[read], -TOP)[-TOP])
+        return chances(Expected(now.finals[~read], now.spread[~read]), edge)
+
+    def _look(self) -> Expected:
+        assert self._outlook is not None
+        if self._expected is None:
+            self._expected = self._outlook.expected(self._scores)
+        return self._expected
+
+
+def in_order(recalled: Sequence[Hit], depth: int, weights: Mapping[str, float]) -> Ranking:
+    """The final order of a ranking that is in the order of recall: the first `depth`, which have been scored, by the combination of their
+    scores, then the others as they were. More than `depth` may have been scored: so a deep search tells what a shallower one would give.
+    """
+    candidates = recalled[:depth]
+    finals = combine(candidates, weights).tolist() if candidates else []
+    return behind(best_first(replace(hit, score=score) for hit, score in zip(candidates, finals, strict=True)), recalled[depth:])
+
+
+def behind(ranked: Ranking, rest: Sequence[Hit]) -> Ranking:
+    """A ranking, and behind it other hits in the order that they have, a STEP below each other."""
+    floor = ranked[-1].score if ranked else 0.0
+    return ranked + tuple(replace(hit, score=floor - STEP * place) for place, hit in enumerate(rest, start=1))
+
+
+def placed(name: str, hits: Sequence[Hit], scores: Sequence[float]) -> Ranking:
+    """The hits with one more stage, those whose score is a number, beyond the last of which there may be hits without: its score, and the
+    rank that it alone would give."""
+    read = [row for row, score in enumerate(scores) if not math.isnan(score)]
+    order = sorted(read, key=lambda row: (-scores[row], hits[row].doc_id))
+    ranks = {row: rank for rank, row in enumerate(order, start=1)}
+    return tuple(
+        replace(hit, stages={**hit.stages, name: Stage(ranks[row], scores[row])}) if row in ranks else hit for row, hit in enumerate(hits)
+    )
