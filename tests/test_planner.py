@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bicross import durable, pipeline, planner
+from bicross import durable, pipeline
 from bicross.errors import InputError, StoreError
 from bicross.opened import OpenCollection
-from bicross.planner import FILE, Planned, drawn
+from bicross.planner import plan as planning
+from bicross.planner import timing, world
+from bicross.planner.plan import FILE, Planned, drawn
 from bicross.searchers.weights import Weights
 from bicross.settings import PlanSettings, SearchSettings
 from tests.models.tiny import tiny
@@ -21,7 +23,8 @@ from tests.test_calibrating import Judged, make
 @pytest.fixture(autouse=True)
 def few_laps(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, count in (("TIMED", 4), ("LEAST", 2), ("CONFIRMED", 4)):
-        monkeypatch.setattr(planner, name, count)
+        monkeypatch.setattr(timing, name, count)
+    monkeypatch.setattr(world, "SHIPPED_FAST", ())  # two rerankers where a test names the second
 
 
 @pytest.fixture
@@ -127,8 +130,8 @@ def test_what_was_changed_meanwhile_is_not_overwritten(judged: Judged, monkeypat
             writer.set_facts(replace(writer.facts, weights={"depth": 7}))
         return confirmed(*given)
 
-    confirmed = planner._confirmed
-    monkeypatch.setattr(planner, "_confirmed", meddled)
+    confirmed = planning.confirmed_of
+    monkeypatch.setattr(planning, "confirmed_of", meddled)
     with pytest.raises(StoreError, match="Run `bicross plan` again"):
         plan(judged)
     assert not (judged[0] / FILE).exists()

@@ -90,7 +90,8 @@ def timed(collection: OpenCollection, queries: Sequence[Query], settings: Search
         lap, place = divmod(number, len(spread))
         depth = depths[(number + lap) % len(depths)]
         stopwatch, start = Stopwatch(), time.perf_counter()
-        collection.rank([spread[place]], settings.model_copy(update={"depth": depth}), stopwatch)
+        usual = depth == collection.depth(settings)
+        collection.rank([spread[place]], settings if usual else settings.model_copy(update={"depth": depth}), stopwatch)
         times[depth].append({**stopwatch.seconds, "total": time.perf_counter() - start})
     return times
 

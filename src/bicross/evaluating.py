@@ -27,6 +27,7 @@ from bicross.evaluation.two_stage import NONE, TwoStage, credited, first, looked
 from bicross.opened import OpenCollection
 from bicross.provenance import hashed, made_by
 from bicross.records import Qrels, Query, Run
+from bicross.searchers.explained import was_read
 from bicross.searchers.reading import in_order
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import EvaluateSettings, SearchSettings
@@ -105,6 +106,12 @@ def _measured(
     measured = report(run, qrels, measuring, two.ceiling, totals)
     calibration = collection.weights.calibration.get(collection.kind(settings))
     fitted = ancestry.marked(asked, calibration.fitted_to) if calibration and calibration.fitted_to else None
+    told, curve = [], None
+    if collection.adaptive(settings):  # what was not read has no place at other depths
+        read = sum(was_read(hit) for ranking in found.rankings.values() for hit in ranking) / len(asked)
+        told = [f"Of at most {depth} candidates each question has as many read as can change its first places: {read:.1f} on average."]
+    else:
+        curve = _curve(recalled, qrels, depth, settings.k, collection.weights.combination, times, measuring)
     result = Evaluated(
         stage=settings.stage,
         depth=depth,
@@ -118,7 +125,7 @@ def _measured(
         unknown=collection.absent({document for grades in qrels.values() for document in grades}),
         truncated=tuple(query.id for query in asked if query.id in truncated),
         two_stage=two,
-        depths=_curve(recalled, qrels, depth, settings.k, collection.weights.combination, times, measuring),
+        depths=curve,
         stage_latency=by_stage(times[depth]),
         timed=len(totals),
         timed_again=asking.asked_again(asked, steps),
@@ -126,7 +133,7 @@ def _measured(
         probabilities=probabilities(final.rankings, qrels, min(settings.k, SearchSettings().k), fitted),
         worst=_worst(collection, asked, qrels, first(recalled, two.looked), first(final, two.looked), two),
         texts={query.id: worst.clipped(query.text, language_of(query.text), CLIPPED) for query in asked},
-        remarks=tuple(_remarks(two, measured.per_query[two.measure], len(truncated), measuring.confidence)),
+        remarks=(*told, *_remarks(two, measured.per_query[two.measure], len(truncated), measuring.confidence)),
     )
     return _Measured(run, result)
 

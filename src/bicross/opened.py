@@ -191,6 +191,10 @@ class OpenCollection:
         """The stage that is asked for, or, where that is left to the collection, its own."""
         return self.weights.stage if (settings.stage, settings.depth) == ("both", "auto") else settings.stage
 
+    def adaptive(self, settings: SearchSettings) -> bool:
+        """Whether each question tells how many of its candidates are reranked."""
+        return bool(self.depth(settings)) and self._foresight(settings) is not None
+
     def _foresight(self, settings: SearchSettings) -> Foresight | None:
         """What tells how much of the candidates to read; None where a depth is asked for, which is read whole."""
         return self.weights.foresight if settings.depth == "auto" else None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 # ruff: noqa: PLC0414 - a verb that is joined in one place is given on under its name
-from bicross import calibrating, checking, evaluating, judging_session, moving, planner
+from bicross import calibrating, checking, evaluating, judging_session, moving
 from bicross.analysing.verbs import cluster as cluster
 from bicross.analysing.verbs import duplicates as duplicates
 from bicross.analysing.verbs import pairs as pairs
@@ -40,7 +40,8 @@ from bicross.inspecting import inspect_sources
 from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
-from bicross.planner import Planned
+from bicross.planner.plan import Planned
+from bicross.planner.plan import plan as plan_collection
 from bicross.results import (
     Answers,
     Deleted,
@@ -269,7 +270,7 @@ def plan(
     Raises:
         InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
     """
-    return planner.plan(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
+    return plan_collection(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
 
 
 def questions(

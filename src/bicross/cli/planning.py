@@ -11,7 +11,7 @@ import typer
 from bicross.cli.options import AtCollection, Json, duration, settings_of
 
 if TYPE_CHECKING:
-    from bicross.planner import Elsewhere, Planned
+    from bicross.planner.plan import Elsewhere, Planned
     from bicross.planning.frontier import Point
 
 

@@ -1,0 +1,1 @@
+"""`plan`, joined: begin with `plan.py`."""
