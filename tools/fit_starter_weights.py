@@ -1,170 +1,146 @@
-"""Fit how the starter pair's stages are joined, on development questions.
+"""Fit how the starter's stages are joined, on questions that trained nothing and that no published table has.
 
-    python tools/fit_starter_weights.py --data DATA
+    PYTHONPATH=benchmarks python tools/fit_starter_weights.py --pairs PAIRS --data DATA --work WORK
 
-DATA holds BEIR folders drcd, squad_sentences and qmsum with dev splits. The models saw the training questions of the first
-two, and nothing of the third, which keeps the reranker's weight honest. Writes src/bicross/starter/reranker/bicross.json;
-prints what each part brings, by five-fold cross-fitting over questions, so that no weight is judged on what it was fitted to.
+The questions: those of drcd and squad_sentences that `tools/starter_rows.py` kept out of the training, and of four sets of free text that it
+kept out whole, two in each language. Prints what each part brings, by five-fold cross-fitting over questions, so that no weight is judged on
+what it was fitted to, and how far probabilities fitted on five sets hold on the sixth. Writes bicross.json beside both rerankers, and all weights to
+benchmarks/results/starter_weights.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
+from starter_rows import HELD_OUT, PASSAGE_TOKENS, read
+from starter_scores import RERANKERS, Scored, indexed, scored
+from sample import sampled
+from tokenizers import Tokenizer
 
-from bicross import durable, pipeline
-from bicross.cli.progress import bar
+from bicross import durable
+from bicross.data.passages import Splitter
 from bicross.data.questions import read_qrels, read_queries
-from bicross.data.sources import read_documents
 from bicross.evaluation.metrics import means, per_query
-from bicross.records import Document, Qrels, Query, Ranking, Run
-from bicross.searchers.combination import FEATURES, Table, features, fit
+from bicross.opened import OpenCollection
+from bicross.records import Qrels, Query, Ranking, Run
+from bicross.searchers.combination import FEATURES, fit
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import STARTER_ENCODER, SearchSettings
 from bicross.starter import HERE
 
-SETS, QUESTIONS, DEPTH, FOLDS = ("drcd", "squad_sentences", "qmsum"), 120, 20, 5
-READ = 10  # candidates that a search reads by default: more would make the first answer of a cold process too late
-JUDGED_ONLY = ("qmsum",)  # long transcripts: only those of the development questions are indexed
-EQUAL = 1.0
-WORTH = 0.002  # nDCG@10: a scorer that brings less is left out, for each costs a search as much time as all the rest
-FUSIONS = (0.0, 0.25, 0.5, 0.75, EQUAL, 1.5)  # weights of lexical search beside 1 for dense; one that harms a set is not taken
-WITHOUT = {"recall scores": (), "late interaction": ("late",), "cross-encoder": ("rerank",), "both": ("late", "rerank")}
-Candidates = tuple[Ranking, NDArray[np.float64]]
-"""One question's candidates with every stage's score, and their grades, (candidates,)."""
+ASKED = ("drcd", "squad_sentences")
+QUESTIONS, DEPTH, FOLDS = 120, 20, 5
+DOCUMENTS, ANSWERED = 1200, 160  # of a set of free text: those indexed, and questions with an answer among them
+FUSIONS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # weights of lexical search beside 1 for dense
+USED: dict[str, tuple[str, ...]] = {
+    "recall scores": (),
+    "+ late interaction": ("late",),
+    "+ cross-encoder": ("rerank",),
+    "+ both": ("late", "rerank"),
+}
+WEIGHTS = Path(__file__).parents[1] / "benchmarks" / "results" / "starter_weights.json"
+FOLDERS = {"full": "reranker", "fast": "reranker-fast"}
 
 
-@dataclass(frozen=True)
-class Development:
-    """One collection, opened, with some development questions and their answers."""
-
-    opened: pipeline.OpenCollection
-    asked: list[Query]
-    qrels: Qrels
-
-    def fused(self, lexical: float) -> float:
-        """nDCG@10 of rank fusion with this weight of lexical search."""
-        self.opened.weights = Weights(fusion={"lexical": lexical, "dense": 1.0})
-        rankings = self.opened.rank(self.asked, SearchSettings(k=10, stage="fused"), Stopwatch())
-        return means(per_query(["nDCG@10"], self.qrels, Run("fused", rankings)))["nDCG@10"]
-
-    def scored(self, lexical: float) -> list[Candidates]:
-        """Every question's candidates in the order of recall, with the scores of late interaction and the cross-encoder."""
-        combination = {"rank": 1.0, "late": 1.0, "rerank": 1.0}
-        self.opened.weights = Weights(fusion={"lexical": lexical, "dense": 1.0}, combination=combination, depth=DEPTH)
-        rows = []
-        for query, ranking in self.opened.rank(self.asked, SearchSettings(k=DEPTH, depth=DEPTH), Stopwatch()).items():
-            recalled = tuple(sorted(ranking, key=lambda hit: hit.stages["fused"].rank))
-            rows.append((recalled, np.array([max(0, self.qrels[query].get(hit.doc_id, 0)) for hit in recalled], dtype=np.float64)))
-        return rows
+def watched(folder: Path, splitter: Splitter) -> tuple[list[Query], Qrels]:
+    """Questions of the training split that trained nothing, at random."""
+    found, qrels = read(folder, splitter), read_qrels(folder / "qrels" / "train.tsv")
+    texts = {text for text, kept_out in zip(found.questions, found.watched, strict=True) if kept_out}
+    queries = [query for query in read_queries(folder)[0] if query.id in qrels and query.text in texts]
+    queries = Random(0).sample(queries, min(QUESTIONS, len(queries)))
+    return queries, {query.id: qrels[query.id] for query in queries}
 
 
-def prepare(source: Path, collection: Path) -> Development:
-    """Index a set and choose its questions."""
-    qrels = read_qrels(source / "qrels" / "dev.tsv")
-    corpus = source
-    if source.name in JUDGED_ONLY:
-        judged_ids = {document for grades in qrels.values() for document in grades}
-        rows = [row for row in read_documents([source]) if isinstance(row, Document) and row.id in judged_ids]
-        corpus = collection.with_suffix(".jsonl")
-        lines = [json.dumps({"id": row.id, "title": row.title, "text": row.text}) + "\n" for row in rows]
-        durable.write_file(corpus, "".join(lines).encode())
-    with bar() as progress:
-        pipeline.index([corpus], collection, progress=progress)
-    judged = [query for query in read_queries(source)[0] if query.id in qrels]
-    asked = judged[:: max(1, len(judged) // QUESTIONS)][:QUESTIONS]
-    return Development(pipeline.open_collection(collection), asked, {query.id: qrels[query.id] for query in asked})
+def fused(opened: OpenCollection, queries: Sequence[Query], qrels: Qrels, lexical: float) -> float:
+    """nDCG@10 of rank fusion with this weight of lexical search."""
+    trying = opened.trying(Weights(fusion={"lexical": lexical, "dense": 1.0}))
+    rankings = trying.rank(queries, SearchSettings(k=10, stage="fused"), Stopwatch())
+    return means(per_query(["nDCG@10"], qrels, Run("fused", rankings)))["nDCG@10"]
 
 
-def quality(order: list[list[int]], scored: list[Candidates]) -> list[float]:
-    """nDCG@10 among the candidates, a value a question: how well the list is ordered, given what recall found."""
-    values = []
-    for rows, (_, grades) in zip(order, scored, strict=True):
-        discount = 1 / np.log2(np.arange(2, 12))
-        gain, best = grades[rows[:10]], np.sort(grades)[::-1][:10]
-        ideal = float(best @ discount[: len(best)])
-        values.append(float(gain @ discount[: len(gain)]) / ideal if ideal else 0.0)
-    return values
+def fitted(sets: Mapping[str, Scored], reranker: str, used: Sequence[str], fold: int | None) -> dict[str, float]:
+    """Weights that order the candidates of all sets best, without the questions of one fold; as many questions of each set count."""
+    mask = np.array([name in ("lexical", "dense", "rank", *used) for name in FEATURES], dtype=np.float64)
+    tables, grades = [], []
+    for one in sets.values():
+        kept = [query for row, query in enumerate(one.qrels) if fold is None or row % FOLDS != fold]
+        tables += [one.table(reranker, query, DEPTH) * mask for query in kept]
+        grades += [one.grades(query, DEPTH) for query in kept]
+    return fit(tables, grades)
 
 
-def cross_fitted(tables: dict[str, list[Table]], scored: dict[str, list[Candidates]], used: tuple[str, ...]) -> dict[str, float]:
+def quality(one: Scored, rankings: Mapping[str, Ranking], queries: Sequence[str]) -> list[float]:
+    """nDCG@10 of each question."""
+    values = per_query(["nDCG@10"], {query: one.qrels[query] for query in queries}, Run("one", {query: rankings[query] for query in queries}))
+    return list(values["nDCG@10"].values())
+
+
+def cross_fitted(sets: Mapping[str, Scored], reranker: str, used: Sequence[str]) -> dict[str, float]:
     """Mean nDCG@10 a set, each fold ordered by weights that were fitted on the other folds of all sets."""
-    columns = [place for place, name in enumerate(FEATURES) if name in ("lexical", "dense", "rank", *used)]
-    values: dict[str, list[float]] = {name: [] for name in tables}
+    values: dict[str, list[float]] = {name: [] for name in sets}
     for fold in range(FOLDS):
-        weights = fit_even(tables, scored, columns, fold)
-        for name, rows in tables.items():
-            test = range(fold, len(rows), FOLDS)
-            order = [np.argsort(-(rows[row] @ weights), kind="stable").tolist() for row in test]
-            values[name] += quality(order, [scored[name][row] for row in test])
+        weights = fitted(sets, reranker, used, fold)
+        for name, one in sets.items():
+            queries = [query for row, query in enumerate(one.qrels) if row % FOLDS == fold]
+            values[name] += quality(one, one.reordered(reranker, weights, DEPTH), queries)
     return {name: float(np.mean(found)) for name, found in values.items()}
 
 
-def fit_even(
-    tables: dict[str, list[Table]], scored: dict[str, list[Candidates]], columns: list[int], fold: int | None
-) -> NDArray[np.float64]:
-    """Weights, (FEATURES,), fitted on all sets alike: as many questions of each; unused features are zeroed."""
-    mask = np.zeros(len(FEATURES))
-    mask[columns] = 1
-    rows, grades = [], []
-    for name, found in tables.items():
-        kept = [row for row in range(len(found)) if fold is None or row % FOLDS != fold]
-        rows += [found[row] * mask for row in kept]
-        grades += [scored[name][row][1] for row in kept]
-    weights = fit(rows, grades)
-    return np.array([weights[name] for name in FEATURES]) * mask
-
-
-def report(label: str, values: dict[str, float]) -> None:
-    """One line of the table."""
-    print(f"  {label:<28}" + "  ".join(f"{name} {value:.4f}" for name, value in values.items()), flush=True)
+def report(label: str, values: Mapping[str, float]) -> None:
+    """One line of the table, the mean last."""
+    line = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    print(f"  {label:<28}{line}  mean {np.mean(list(values.values())):.4f}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="where the collections are kept")
     options = parser.parse_args()
     options.work.mkdir(exist_ok=True)
-    sets = {name: prepare(options.data / name, options.work / name) for name in SETS}
+    splitter = Splitter(Tokenizer.from_file(str(HERE / "tokenizer.json")), PASSAGE_TOKENS)
+    opened, asked = {}, {}
+    for name in (*ASKED, *HELD_OUT):
+        source = options.data / name
+        if name in HELD_OUT:
+            source = options.work / "sampled" / name
+            for file, content in sampled(options.pairs / name, DOCUMENTS, ANSWERED, 0, 0).items():
+                (source / file).parent.mkdir(parents=True, exist_ok=True)
+                durable.write_file(source / file, content)
+        opened[name] = indexed(source, options.work / name)
+        asked[name] = watched(source, splitter)
     print("fused search, nDCG@10, by the weight of lexical search:")
-    fusion = {weight: {name: one.fused(weight) for name, one in sets.items()} for weight in FUSIONS}
+    fusion = {weight: {name: fused(one, *asked[name], weight) for name, one in opened.items()} for weight in FUSIONS}
     for weight, values in fusion.items():
         report(str(weight), values)
-    harmless = [weight for weight in FUSIONS if all(fusion[weight][name] >= fusion[EQUAL][name] for name in sets)]
-    lexical = max(harmless, key=lambda weight: np.mean(list(fusion[weight].values())))
-    scored = {name: one.scored(lexical) for name, one in sets.items()}
-    tables = {name: [features(list(ranking)) for ranking, _ in rows] for name, rows in scored.items()}
-    print("order of the candidates, nDCG@10 among them:")
-    report(
-        "recall order",
-        {name: float(np.mean(quality([list(range(len(ranking))) for ranking, _ in rows], rows))) for name, rows in scored.items()},
-    )
-    for alone in ("late", "rerank"):
-        orders = {name: [np.argsort(-table[:, FEATURES.index(alone)], kind="stable").tolist() for table in tables[name]] for name in tables}
-        report(f"{alone} alone", {name: float(np.mean(quality(orders[name], scored[name]))) for name in tables})
-    means_of: dict[tuple[str, ...], float] = {}
-    for label, used in WITHOUT.items():
-        values = cross_fitted(tables, scored, used)
-        report(f"fitted, {label}", values)
-        means_of[used] = float(np.mean(list(values.values())))
-    worth = [used for used in means_of if means_of[used] >= max(means_of.values()) - WORTH]
-    used = min(worth, key=lambda used: (len(used), -means_of[used]))
-    weights = fit_even(tables, scored, [FEATURES.index(name) for name in ("lexical", "dense", "rank", *used)], None)
-    notes = {
-        "encoder": STARTER_ENCODER,
-        "fusion": {"lexical": lexical, "dense": 1.0},
-        "combination": dict(zip(FEATURES, weights.round(3).tolist(), strict=True)),
-        "depth": READ,
-    }
-    durable.write_file(HERE / "reranker" / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
-    print(json.dumps(notes))
+    sets = {name: scored(one, *asked[name], options.work / f"{name}-scored") for name, one in opened.items()}
+    every: dict[str, dict[str, float]] = {"late": fitted(sets, "full", ("late",), None)}
+    print("order of the candidates, nDCG@10:")
+    report("fused", {name: float(np.mean(quality(one, one.rankings["full"], list(one.qrels)))) for name, one in sets.items()})
+    for reranker in RERANKERS:
+        alone = {"late interaction": "late"} if reranker == "full" else {}
+        for label, feature in {**alone, f"{reranker} cross-encoder": "rerank"}.items():
+            orders = {name: one.reordered(reranker, {feature: 1.0}, DEPTH) for name, one in sets.items()}
+            report(f"{label} alone", {name: float(np.mean(quality(one, orders[name], list(one.qrels)))) for name, one in sets.items()})
+        for label, used in USED.items():
+            report(f"fitted, {reranker}: {label}", cross_fitted(sets, reranker, used))
+        every[reranker] = fitted(sets, reranker, ("rerank",), None)
+        notes = {
+            "encoder": STARTER_ENCODER,
+            "fusion": {"lexical": 1.0, "dense": 1.0},
+            "combination": {name: round(value, 3) for name, value in every[reranker].items()},
+            "depth": DEPTH,
+        }
+        durable.write_file(HERE / FOLDERS[reranker] / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
+        print(json.dumps(notes), flush=True)
+    durable.write_file(WEIGHTS, json.dumps(every, indent=1).encode() + b"\n")
 
 
 if __name__ == "__main__":
