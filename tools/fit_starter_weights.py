@@ -2,9 +2,9 @@
 
     PYTHONPATH=benchmarks python tools/fit_starter_weights.py --pairs PAIRS --data DATA --work WORK
 
-The questions: those of drcd and squad_sentences that `tools/starter_rows.py` kept out of the training, and of four sets of free text that it
-kept out whole, two in each language. Prints what each part brings, by five-fold cross-fitting over questions, so that no weight is judged on
-what it was fitted to, and how far probabilities fitted on five sets hold on the sixth. Writes bicross.json beside both rerankers, and all weights to
+The questions: those of drcd and squad_sentences that `tools/starter_rows.py` kept out of the training, and of four sets of free text
+that it kept out whole, two in each language. Prints what each part brings, by five-fold cross-fitting over questions, so that no
+weight is judged on what it was fitted to. Writes bicross.json beside both rerankers, and all weights to
 benchmarks/results/starter_weights.json.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+from sample import sampled
 from starter_rows import HELD_OUT, PASSAGE_TOKENS, read
 from starter_scores import RERANKERS, Scored, indexed, scored
-from sample import sampled
 from tokenizers import Tokenizer
 
 from bicross import durable
@@ -77,7 +77,9 @@ def fitted(sets: Mapping[str, Scored], reranker: str, used: Sequence[str], fold:
 
 def quality(one: Scored, rankings: Mapping[str, Ranking], queries: Sequence[str]) -> list[float]:
     """nDCG@10 of each question."""
-    values = per_query(["nDCG@10"], {query: one.qrels[query] for query in queries}, Run("one", {query: rankings[query] for query in queries}))
+    values = per_query(
+        ["nDCG@10"], {query: one.qrels[query] for query in queries}, Run("one", {query: rankings[query] for query in queries})
+    )
     return list(values["nDCG@10"].values())
 
 

@@ -67,7 +67,8 @@ def trained(folder: Path, name: str) -> dict[str, Half]:
 def mixed(some: dict[str, Half], base: dict[str, Half], share: float) -> dict[str, Half]:
     """The weighted mean of two models' weights (Wortsman et al. 2022, "Model soups")."""
     return {
-        name: (share * value.astype(np.float32) + (1 - share) * base[name].astype(np.float32)).astype(np.float16) for name, value in some.items()
+        name: (share * value.astype(np.float32) + (1 - share) * base[name].astype(np.float32)).astype(np.float16)
+        for name, value in some.items()
     }
 
 

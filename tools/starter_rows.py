@@ -199,7 +199,11 @@ def main() -> None:
         for one in sets[-2:] if found.name in SIMPLIFIED else sets[-1:]:
             if one.name not in HELD_OUT + DICTIONARIES:
                 add_clozes(one)
-            print(f"{one.name}: {len(one.questions):,} questions, {sum(one.watched):,} watched, {len(one.passages):,} passages, {len(one.clozes):,} clozes", flush=True)
+            print(
+                f"{one.name}: {len(one.questions):,} questions, {sum(one.watched):,} of them watched, "
+                f"{len(one.passages):,} passages, {len(one.clozes):,} clozes",
+                flush=True,
+            )
     buffer = io.BytesIO()
     np.savez(buffer, **packed(sets, tokenizer))
     data = lzma.compress(buffer.getvalue(), preset=6, filters=None)
