@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from bicross.collection.rows import reading_hash
-from bicross.collection.store import Facts, Writer
+from bicross.collection.store import Collection, Facts, Writer
 from bicross.data.passages import Splitter
 from bicross.data.questions import read_queries
 from bicross.indexes.recall import SAMPLE
@@ -87,6 +87,15 @@ def fill(writer: Writer, encoder: TokenEncoder, progress: Progress) -> int:
         writer.embed(encoder.space, dict(zip(map(reading_hash, texts), encoder.encode_documents(texts), strict=True)))
         progress("passages", min(done + CHUNK_DOCUMENTS, len(waiting)), len(waiting))
     return len(waiting)
+
+
+def begun(into: Path, settings: IndexSettings) -> TokenEncoder | None:
+    """Make the collection if it is not there; its encoder then. Raises as `Collection.create`, and ModelNotFound."""
+    if Collection.exists(into):
+        return None
+    encoder = encoder_of(names.canonical(settings.encoder, into) if settings.encoder else STARTER_ENCODER, into)
+    Collection.create(into, facts_of(settings, into))
+    return encoder
 
 
 def encoder_of(name: str, collection: Path) -> TokenEncoder:

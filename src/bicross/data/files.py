@@ -37,14 +37,14 @@ def read_folder(folder: Path) -> Items:
     closed: list[OSError] = []
     with Apart() as apart:
         for name in walk(folder, closed):
-            yield from _read(folder / name, name, apart)
+            yield from read_one(folder / name, name, apart)
     yield from (Skip(shown(Path(error.filename)), f"cannot be read: {error.strerror}") for error in closed)
 
 
 def read_file(path: Path, name: str) -> Items:
     """The documents of one file under the id `name`, the messages of a mailbox under `name/` and their Message-IDs; or why it has none."""
     with Apart() as apart:
-        yield from _read(path, name, apart)
+        yield from read_one(path, name, apart)
 
 
 def walk(folder: Path, closed: list[OSError]) -> Iterator[str]:
@@ -70,7 +70,8 @@ def shown(path: Path) -> str:
     return os.fsencode(path).decode(errors="replace")
 
 
-def _read(path: Path, name: str, apart: Apart) -> Items:
+def read_one(path: Path, name: str, apart: Apart) -> Items:
+    """As `read_file`, in a process that others share."""
     suffix = path.suffix.lower()
     try:
         if suffix == MAILBOX:

@@ -71,6 +71,11 @@ def _reader(source: Path, columns: ColumnSettings) -> Reader:
     raise InputError(f"{source} is not a kind of source that is read; expected {_KINDS}.")
 
 
+def is_folder_of_files(source: Path) -> bool:
+    """Whether a source is read file by file: a folder without rows of its own. Raises InputError where tables cannot be told apart."""
+    return source.is_dir() and not (source / "corpus.jsonl").is_file() and find_table(source, "documents") is None
+
+
 def _never_empty(source: Path, read: Reader) -> Iterator[Document | Skip]:
     skipped, first, found = 0, None, False
     try:
