@@ -1,15 +1,18 @@
 """What the starter models are worth, on sets that none of them was trained on or fitted to.
 
-    python benchmarks/starter.py --data DATA --minilm ALL_MINILM_L6_V2 --untuned E5_SMALL_ZH_EN --work WORK [--sets NAME ...] [--questions 400]
+    python benchmarks/starter.py --data DATA --minilm ALL_MINILM_L6_V2 --untuned E5_SMALL_ZH_EN --work WORK [--sets NAME ...]
 
-DATA holds the BEIR folders of SETS; of the training splits of drcd and squad_sentences the models saw questions, of the dev splits none. Of a
-set with more questions than `--questions`, as many are drawn at random; all rows answer the same ones. nDCG@10 with its 95 % interval of
+DATA holds the BEIR folders of SETS; of the training splits of drcd and squad_sentences the models saw questions, of the dev splits
+none. Of a set with more questions than `--questions`, as many are drawn at random; all rows answer the same ones. nDCG@10 with its
+95 % interval of
 
-- BM25; all-MiniLM-L6-v2, on English sets; the e5-small-zh-en that the starter bi-encoder was made from; the starter bi-encoder; fused search,
-- and of the best DEPTH of fused search in another order: late interaction, the fast and the full cross-encoder, each alone and, as a search
-  does it, in the combination whose weights `tools/fit_starter_weights.py` fitted on other questions; against fused search as a paired difference.
+- BM25; all-MiniLM-L6-v2, on English sets; the e5-small-zh-en that the starter bi-encoder was made from; the starter bi-encoder;
+  fused search,
+- and of the best DEPTH of fused search in another order: late interaction, the fast and the full cross-encoder, each alone and, as
+  a search does it, in the combination whose weights `tools/fit_starter_weights.py` fitted on other questions; against fused search
+  as a paired difference; the same by depth; and how far the shipped probabilities are from what was the case.
 
-Then the same by depth, and the error of the shipped calibration. Prints, and writes benchmarks/results/starter.json. Interrupted, it goes on.
+Prints, and writes benchmarks/results/starter.json. Interrupted, it goes on.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starter_scores import DEPTH, Scored, indexed, judged, scored
+from starter_scores import DEPTH, Scored, indexed, judged, scored, shown
 
 from bicross import durable
+from bicross.evaluation.calibration import probabilities
 from bicross.evaluation.compare import bootstrap_interval, compare
 from bicross.evaluation.metrics import per_query
-from bicross.records import Qrels, Ranking, Run
+from bicross.evaluation.reliability import reliability
+from bicross.records import Hit, Qrels, Ranking, Run
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
 from bicross.settings import SearchSettings
@@ -46,6 +50,7 @@ SETS = {
 HERE = Path(__file__).parent
 DEPTHS = (5, 10, 15)
 MEASURE = "nDCG@10"
+FOLDERS = {"fast": "reranker-fast", "full": "reranker"}
 Row = dict[str, Any]
 
 
@@ -59,6 +64,7 @@ class Table:
 
     def __init__(self, qrels: Qrels) -> None:
         self.qrels, self.rows, self.fused = qrels, dict[str, Row](), Run("fused", {})
+        self.errors: dict[str, Row] = {}
 
     def add(self, label: str, rankings: Mapping[str, Ranking], against_fused: bool = False) -> None:
         run = Run(label, rankings)
@@ -84,7 +90,9 @@ def measured(source: Path, split: str, work: Path, count: int, peers: Mapping[st
         if not kept.is_file():
             with indexed(source, work / f"{source.name}-{Path(encoder).name}", encoder) as other:
                 found = other.rank(queries, SearchSettings(k=100, stage="dense"), Stopwatch())
-            durable.write_file(kept, json.dumps({query: [(hit.doc_id, hit.score) for hit in ranking] for query, ranking in found.items()}).encode())
+            durable.write_file(
+                kept, json.dumps({query: [(hit.doc_id, hit.score) for hit in ranking] for query, ranking in found.items()}).encode()
+            )
         table.add(label, read_run(kept))
     table.add("starter bi-encoder", ranked("dense"))
     table.fused = Run("fused", ranked("fused"))
@@ -92,13 +100,16 @@ def measured(source: Path, split: str, work: Path, count: int, peers: Mapping[st
     one = scored(opened, queries, qrels, work / f"{source.name}-scored")
     opened.close()
     _reordered(table, one)
+    for reranker, folder in FOLDERS.items():
+        weights = shipped(folder)
+        pairs = shown(one, reranker, weights.combination, DEPTH)
+        found = reliability(pairs, probabilities(weights.calibration["both"], pairs))
+        table.errors[reranker] = {"error": found.error, "interval": found.confidence, "by chance": found.by_chance}
     return table
 
 
 def read_run(path: Path) -> dict[str, Ranking]:
     """A ranking a question, as it was kept."""
-    from bicross.records import Hit
-
     return {query: tuple(Hit(*hit) for hit in hits) for query, hits in json.loads(path.read_bytes()).items()}
 
 
@@ -106,7 +117,7 @@ def _reordered(table: Table, one: Scored) -> None:
     for label, reranker, feature in (("late interaction", "full", "late"), ("fast", "fast", "rerank"), ("full", "full", "rerank")):
         table.add(f"{label} alone", one.reordered(reranker, {feature: 1.0}, DEPTH), True)
     table.add("fused + late interaction", one.reordered("full", late_weights(), DEPTH), True)
-    for label, folder in (("fast", "reranker-fast"), ("full", "reranker")):
+    for label, folder in FOLDERS.items():
         weights = shipped(folder).combination
         table.add(f"fused + {label}", one.reordered(label, weights, DEPTH), True)
         for depth in DEPTHS:
@@ -140,15 +151,20 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=400, help="of each set at most")
     options = parser.parse_args()
     options.work.mkdir(exist_ok=True)
-    results = {}
+    results, errors = {}, {}
     for name in options.sets:
         split, language = SETS[name]
         peers = {"all-MiniLM-L6-v2": options.minilm} if language == "en" else {}
         peers["untuned e5-small-zh-en"] = options.untuned
         table = measured(options.data / name, split, options.work, options.questions, peers)
         results[f"{name}:{split}"] = table.rows
+        errors[f"{name}:{split}"] = table.errors
         show(f"{name}:{split}", table.rows)
-        durable.write_file(HERE / "results" / "starter.json", json.dumps(results, indent=1).encode() + b"\n")
+        for reranker, found in table.errors.items():
+            print(f"  calibration error, {reranker:<13}{found['error']:.4f}  (right probabilities: {found['by chance']:.4f})")
+        durable.write_file(
+            HERE / "results" / "starter.json", json.dumps({"sets": results, "calibration errors": errors}, indent=1).encode() + b"\n"
+        )
     for language in ("en", "zh"):
         rows = [results[f"{name}:{split}"] for name, (split, of) in SETS.items() if of == language and name in options.sets]
         labels = [label for label in rows[0] if all(label in one for one in rows)] if rows else []

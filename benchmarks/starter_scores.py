@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bicross import durable, pipeline
 from bicross.cli.progress import bar
 from bicross.data.questions import read_qrels, read_queries
+from bicross.evaluation.calibration import FOLDS, Pair, pairs_of
 from bicross.models import registry
 from bicross.opened import Once, OpenCollection
 from bicross.records import Hit, Qrels, Query, Ranking, Stage
@@ -24,6 +25,8 @@ from bicross.settings import STARTER_FAST, IndexSettings, SearchSettings
 
 DEPTH = 20
 RERANKERS = ("full", "fast")
+SHOWN = 10
+ANYWHERE = ("dense", "rerank")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,14 @@ def scored(opened: OpenCollection, queries: Sequence[Query], qrels: Qrels, kept:
         for query, ranking in rankings["fast"].items()
     }
     return Scored(rankings, qrels)
+
+
+def shown(one: Scored, reranker: str, weights: Mapping[str, float], depth: int) -> list[Pair]:
+    """The first ten hits of each question, with those scores that mean the same in any collection: the cosine and the cross-encoder's."""
+    rankings = {query: ranking[:SHOWN] for query, ranking in one.reordered(reranker, weights, depth).items()}
+    folds = {query: row % FOLDS for row, query in enumerate(rankings)}
+    pairs = pairs_of(rankings, one.qrels, folds)
+    return [pair._replace(scores={name: value for name, value in pair.scores.items() if name in ANYWHERE}) for pair in pairs]
 
 
 def _row(hit: Hit) -> tuple[str, dict[str, object]]:

@@ -4,8 +4,8 @@
 
 The questions: those of drcd and squad_sentences that `tools/starter_rows.py` kept out of the training, and of four sets of free text
 that it kept out whole, two in each language. Prints what each part brings, by five-fold cross-fitting over questions, so that no
-weight is judged on what it was fitted to. Writes bicross.json beside both rerankers, and all weights to
-benchmarks/results/starter_weights.json.
+weight is judged on what it was fitted to, and how far probabilities hold that were fitted on the five other sets. Writes bicross.json
+beside both rerankers, and all weights to benchmarks/results/starter_weights.json.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
 import numpy as np
 from sample import sampled
 from starter_rows import HELD_OUT, PASSAGE_TOKENS, read
-from starter_scores import RERANKERS, Scored, indexed, scored
+from starter_scores import RERANKERS, Scored, indexed, scored, shown
 from tokenizers import Tokenizer
 
 from bicross import durable
 from bicross.data.passages import Splitter
 from bicross.data.questions import read_qrels, read_queries
+from bicross.evaluation.calibration import fit as fit_calibration
+from bicross.evaluation.calibration import probabilities as chances
 from bicross.evaluation.metrics import means, per_query
+from bicross.evaluation.reliability import reliability
 from bicross.opened import OpenCollection
-from bicross.records import Qrels, Query, Ranking, Run
+from bicross.records import Calibration, Qrels, Query, Ranking, Run
 from bicross.searchers.combination import FEATURES, fit
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.searchers.weights import Weights
@@ -94,6 +98,17 @@ def cross_fitted(sets: Mapping[str, Scored], reranker: str, used: Sequence[str])
     return {name: float(np.mean(found)) for name, found in values.items()}
 
 
+def probabilities(sets: Mapping[str, Scored], reranker: str, weights: Mapping[str, float]) -> Calibration:
+    """Fitted on all sets; prints for each its expected calibration error by a fit on the others."""
+    pairs = {name: shown(one, reranker, weights, DEPTH) for name, one in sets.items()}
+    errors = {}
+    for name, own in pairs.items():
+        elsewhere = fit_calibration([pair for other, some in pairs.items() if other != name for pair in some])
+        errors[name] = reliability(own, chances(elsewhere, own)).error
+    report(f"calibration error, {reranker}", errors)
+    return fit_calibration([pair for some in pairs.values() for pair in some])
+
+
 def report(label: str, values: Mapping[str, float]) -> None:
     """One line of the table, the mean last."""
     line = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
@@ -139,6 +154,7 @@ def main() -> None:
             "fusion": {"lexical": 1.0, "dense": 1.0},
             "combination": {name: round(value, 3) for name, value in every[reranker].items()},
             "depth": DEPTH,
+            "calibration": {"both": asdict(probabilities(sets, reranker, every[reranker]))},
         }
         durable.write_file(HERE / FOLDERS[reranker] / "bicross.json", json.dumps(notes, indent=1).encode() + b"\n")
         print(json.dumps(notes), flush=True)
