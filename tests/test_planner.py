@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bicross.errors import InputError, StoreError
 from bicross.opened import OpenCollection
 from bicross.planner import plan as planning
 from bicross.planner import timing, world
-from bicross.planner.plan import FILE, Planned, drawn
+from bicross.planner.plan import FILE, Planned, drawn, stored
 from bicross.searchers.weights import Weights
 from bicross.settings import PlanSettings, SearchSettings
 from tests.models.tiny import tiny
@@ -29,17 +28,17 @@ def few_laps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def judged(tmp_path: Path) -> Judged:
-    return make(tmp_path)
+    return make(tmp_path, questions=30, documents=60)
 
 
 def plan(judged: Judged, p95: float = 30.0, dry_run: bool = False, **settings: object) -> Planned:
     collection, queries, qrels = judged
-    return pipeline.plan(collection, PlanSettings(p95=p95, depth=50, **settings), queries, qrels, dry_run=dry_run)  # type: ignore[arg-type]  # pydantic's
+    return pipeline.plan(collection, PlanSettings(p95=p95, depth=30, **settings), queries, qrels, dry_run=dry_run)  # type: ignore[arg-type]  # pydantic's
 
 
 def test_the_best_within_the_budget_is_what_the_collection_does_from_now_on(judged: Judged) -> None:
     found = plan(judged)
-    assert found.measure == "nDCG@10" and found.questions == 60 and found.written
+    assert found.measure == "nDCG@10" and found.questions == 30 and found.written
     assert {point.way.stage for point in found.points} == {"lexical", "dense", "fused", "both"}
     assert [point.p95 for point in found.points] == sorted(point.p95 for point in found.points)
     assert found.chosen is not None and found.chosen.quality >= max(point.quality for point in found.points) - 0.001
@@ -49,10 +48,11 @@ def test_the_best_within_the_budget_is_what_the_collection_does_from_now_on(judg
         way = found.chosen.way
         assert opened.kind(SearchSettings()) == way.stage and opened.depth(SearchSettings()) == way.depth
         assert (opened.weights.foresight is not None) == way.adaptive
-    stored = json.loads((judged[0] / FILE).read_text("utf-8"))
-    assert stored["chosen"]["name"] == found.chosen.name and "<svg" in drawn(stored)
+    kept = stored(judged[0])
+    assert kept.chosen is not None and kept.chosen.way == found.chosen.way and len(kept.points) == len(found.points)
+    assert "<svg" in drawn(kept)
     assert pipeline.rollback(judged[0]).changed == ("weights",)
-    assert pipeline.status(judged[0]).documents == 100
+    assert pipeline.status(judged[0]).documents == 60
 
 
 def test_what_it_promises_is_what_evaluate_finds(judged: Judged) -> None:
@@ -81,9 +81,9 @@ def test_a_budget_that_nothing_meets_is_refused_and_nothing_kept(judged: Judged)
 
 
 def test_without_judgements_quality_is_what_is_kept_of_full_depth(judged: Judged) -> None:
-    found = pipeline.plan(judged[0], PlanSettings(p95=30, depth=50), judged[1])
+    found = pipeline.plan(judged[0], PlanSettings(p95=30, depth=30), judged[1])
     by_name = {point.name: point for point in found.points}
-    assert found.measure == "agreement@10 with depth 50" and by_name["depth 50"].quality == 1.0
+    assert found.measure == "agreement@10 with depth 30" and by_name["depth 30"].quality == 1.0
     assert by_name["fused"].quality < by_name["depth 20"].quality <= 1
     assert any("says nothing of how good full depth is" in remark for remark in found.remarks)
 

@@ -25,6 +25,7 @@ from bicross.planning.frontier import AIM, Point, Way, bought, marked
 from bicross.records import Qrels, Query, Skip
 from bicross.settings import PlanSettings
 
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11" '  # what a figure needs that stands alone
 FILE = "plan.json"  # in the collection's folder: what the last plan found
 
 
@@ -109,15 +110,33 @@ def plan(
     if not dry_run:
         durable.write_file(path / FILE, json.dumps(asdict(done), ensure_ascii=False).encode())
     if svg_path is not None:
-        durable.write_file(svg_path, drawn(asdict(done)).encode())
+        durable.write_file(svg_path, drawn(done).replace("<svg ", SVG, 1).encode())
     return done
 
 
-def drawn(planned: Mapping[str, Any]) -> str:
-    """The figure of a plan, as its JSON has it."""
-    chosen = (planned["chosen"] or {}).get("name")
-    marks = [Mark(one["name"], one["p95"], one["quality"], one["best"], one["name"] == chosen) for one in planned["points"]]
-    return figure(marks, planned["budget"], planned["measure"])
+def drawn(planned: Planned) -> str:
+    """The figure of a plan, as SVG that stands in a page."""
+    chosen = planned.chosen.way if planned.chosen else None
+    marks = [Mark(one.name, one.p95, one.quality, one.best, one.way == chosen) for one in planned.points]
+    return figure(marks, planned.budget, planned.measure)
+
+
+def stored(path: Path) -> Planned:
+    """The last plan that a collection keeps.
+
+    Raises:
+        OSError, ValueError, TypeError, LookupError: there is none, or it is not what it should be.
+    """
+    found = json.loads((path / FILE).read_text("utf-8"))
+    others = {name: found[name] and Elsewhere(**{**found[name], "point": _point(found[name]["point"])}) for name in ("half", "twice")}
+    lists = {name: tuple(found[name]) for name in ("adaptive", "remarks", "skipped")}
+    return Planned(
+        **{**found, **others, **lists, "chosen": found["chosen"] and _point(found["chosen"]), "points": tuple(map(_point, found["points"]))}
+    )
+
+
+def _point(found: Mapping[str, Any]) -> Point:
+    return Point(**{**found, "way": Way(**found["way"])})
 
 
 def _elsewhere(points: Sequence[Point], chosen: Point | None, values: Mapping[Way, Values], budget: float) -> Elsewhere | None:

@@ -15,6 +15,7 @@ from bicross import durable
 from bicross.collection import check
 from bicross.collection.check import Status
 from bicross.errors import Damaged
+from bicross.planner.plan import Planned, drawn, stored
 from bicross.tuning.run import FOLDER, VALUE, WORK, Run
 
 REPORTS, RUNS = 50, 10  # the newest, of each
@@ -61,17 +62,34 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Frontier:
+    """What the last `plan` found, and its figure, SVG."""
+
+    found: Planned
+    figure: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that the page of a collection shows of its folder."""
 
     status: Status
     tunings: tuple[Tuning, ...]
     reports: tuple[Report, ...]
+    frontier: Frontier | None
 
 
 def state_of(path: Path) -> State:
     """Read it. Raises what opening a collection raises."""
-    return State(check.status(path), tunings(path), reports(path))
+    return State(check.status(path), tunings(path), reports(path), frontier(path))
+
+
+def frontier(path: Path) -> Frontier | None:
+    """What the last `plan` found; None where there was none, or its file is not what it should be."""
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        found = stored(path)
+        return Frontier(found, drawn(found))
+    return None
 
 
 def tunings(path: Path) -> tuple[Tuning, ...]:

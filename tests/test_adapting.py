@@ -1,0 +1,72 @@
+"""A stop rule is taken where it keeps what full depth gives, and refused where it does not, or where nothing can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bicross.adapting import KEEP, Adapted, adapt, replay
+from bicross.evaluation.overlap import overlap
+from bicross.records import Hit, Ranking, Stage
+from bicross.searchers.foresight import Foresight
+from bicross.searchers.reading import Reading, in_order
+from tests.searchers.test_foresight import WEIGHTS, world
+
+
+def adapted(rankings: Sequence[Ranking], fast: str | None = None) -> Adapted:
+    """By agreement with full depth."""
+    candidates = {f"q{number}": ranking for number, ranking in enumerate(rankings)}
+    full = {query: [hit.doc_id for hit in in_order(ranking, len(ranking), WEIGHTS)] for query, ranking in candidates.items()}
+
+    def value(found: Mapping[str, Ranking]) -> dict[str, float]:
+        return {query: overlap([hit.doc_id for hit in ranking], full[query], 10) for query, ranking in found.items()}
+
+    fold_of = {query: number % 5 for number, query in enumerate(candidates)}
+    return adapt(candidates, WEIGHTS, fold_of, value, dict.fromkeys(candidates, 1.0), fast)
+
+
+def test_where_recall_foretells_the_reranker_few_are_read_and_all_is_kept() -> None:
+    found = adapted(world(60, candidates=100))
+    assert found.foresight is not None and found.reason == "" and set(found.foresight.lines) == {"rerank"}
+    assert found.kept >= KEEP and found.confidence[0] <= found.kept <= found.confidence[1]
+    assert 10 <= found.read < 60 and found.depth == 100 and len(found.reads) == 60
+
+
+def test_where_nothing_foretells_it_all_is_read() -> None:
+    rng = np.random.default_rng(0)
+
+    def random(hit: Hit) -> Hit:
+        return replace(hit, stages={**hit.stages, "rerank": Stage(1, float(rng.normal(0, 50)))})
+
+    found = adapted([tuple(map(random, ranking)) for ranking in world(40, candidates=30)])
+    assert found.foresight is None and "Always rerank" in found.reason
+
+
+def test_few_questions_prove_nothing() -> None:
+    found = adapted(world(20))
+    assert found.foresight is None and "20 questions are too few" in found.reason
+
+
+def test_a_faster_reranker_that_says_the_same_saves_readings() -> None:
+    def read_fast(ranking: Ranking) -> Ranking:
+        return tuple(replace(hit, stages={**hit.stages, "fast": Stage(1, hit.stages["rerank"].score + 0.01)}) for hit in ranking)
+
+    rankings = [read_fast(ranking) for ranking in world(60, candidates=100)]
+    alone, cascade = adapted(rankings), adapted(rankings, "fast one")
+    assert cascade.foresight is not None and cascade.read < alone.read and cascade.kept >= KEEP
+    assert abs(cascade.foresight.lines["rerank"].slopes["fast"]) > 1 and cascade.fast == "fast one"
+
+
+def test_a_replay_is_what_a_search_with_that_limit_would_do() -> None:
+    (ranking,) = world(1, candidates=60, seed=7)
+    lines = adapted(world(60, candidates=60)).foresight
+    assert lines is not None
+    played = replay(ranking, WEIGHTS, ["rerank"], replace(lines, limit=0.02))
+    for limit, (order, count) in played.items():
+        unread = [replace(hit, stages={name: stage for name, stage in hit.stages.items() if name != "rerank"}) for hit in ranking]
+        reading = Reading(unread, WEIGHTS, ["rerank"], Foresight(lines.lines, limit))
+        while places := reading.next():
+            reading.told(places, {"rerank": [ranking[place].stages["rerank"].score for place in places]})
+        assert (reading.ranking(), reading.read) == (order, count)
