@@ -9,6 +9,7 @@ questions with known answers -> scores as probabilities            calibrate
 questions, with or without answers -> what a latency budget buys   plan
 questions with known answers -> better models, if proven           tune
 documents alone -> what says the same, what belongs together       pairs, duplicates, cluster
+texts with answers or labels -> the answer to another text         faq, classify, similarity
 """
 
 from __future__ import annotations
@@ -24,10 +25,17 @@ from bicross import calibrating, checking, evaluating, judging_session, moving
 from bicross.analysing.verbs import cluster as cluster
 from bicross.analysing.verbs import duplicates as duplicates
 from bicross.analysing.verbs import pairs as pairs
+from bicross.answering.verbs import agreement as agreement
+from bicross.answering.verbs import classify as classify
+from bicross.answering.verbs import faq as faq
+from bicross.answering.verbs import similarity as similarity
 from bicross.calibrating import CalibratedCollection
 from bicross.checking import Checked
 from bicross.collection.check import Findings, Status
 from bicross.collection.store import Collection
+from bicross.conversion.verbs import convert as convert
+from bicross.conversion.verbs import inspect_data as inspect_data
+from bicross.conversion.verbs import split_data as split_data
 from bicross.data.counting import count_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import analysis, calibration, evaluation, indexing, judging, keys, mcp, planning, questions, serving, tuning
+from bicross.cli import analysis, answering, calibration, data, evaluation, indexing, judging, keys, mcp, planning, questions, serving, tuning
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -183,7 +183,7 @@ def export(
 
 
 app.command()(questions.questions)
-for looking in (analysis.cluster, analysis.duplicates, analysis.pairs):
+for looking in (analysis.cluster, analysis.duplicates, analysis.pairs, answering.faq, answering.classify, answering.similarity):
     app.command()(looking)
 app.command()(serving.serve)
 app.command()(mcp.mcp)
@@ -197,6 +197,7 @@ for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.mix,
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")
 app.add_typer(keys.app, name="keys")
+app.add_typer(data.app, name="data")
 
 
 def _check_arguments() -> None:

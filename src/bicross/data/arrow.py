@@ -50,17 +50,39 @@ def parquet_of_vectors(columns: Mapping[str, Sequence[Any]], vectors: Vectors, f
     Raises:
         MissingExtra: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtra("Writing Parquet needs pyarrow, which is not installed: pip install 'bicross[formats]'") from error
+    pa, pq = _writing()
     width = vectors.shape[1]
     lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), width)
     table = pa.table({**columns, "vector": lists}).replace_schema_metadata({"bicross": json.dumps(facts)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return bytes(sink.getvalue())
+
+
+def parquet_of_rows(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A Parquet file of the rows; a column that a row lacks is null there.
+
+    Raises:
+        MissingExtra: pyarrow is not installed. InputError: a column has values of several kinds.
+    """
+    pa, pq = _writing()
+    names = dict.fromkeys(name for row in rows for name in row)
+    try:
+        table = pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise InputError(f"A column cannot be written as Parquet ({error}); write JSONL.") from error
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written)
+    return bytes(written.getvalue())
+
+
+def _writing() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtra("Writing Parquet needs pyarrow, which is not installed: pip install 'bicross[formats]'") from error
+    return pa, pq
 
 
 def count_rows(paths: Sequence[Path]) -> int:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bicross import durable
+from bicross.data.arrow import read_tables
 from bicross.data.lines import Malformed, require_file
 from bicross.data.rows import JSONL, Row, column, content, identifier, read_rows
+from bicross.data.tables import find_table
 from bicross.data.values import filled, mapping, number, numbers, texts, unpacked
 from bicross.errors import InputError
 from bicross.records import KINDS, Candidate, Example, LabelledPair, Mined, Query, Skip
@@ -94,7 +96,7 @@ def read_mined(path: Path) -> list[Mined]:
 
 
 def read_training(path: Path) -> list[Example] | list[LabelledPair]:
-    """Training rows of a JSONL, CSV or TSV file, all of one shape, which the names of their fields tell.
+    """Training rows of a JSONL, CSV, TSV, Parquet or Arrow file or a saved dataset, all of one shape, which the names of fields tell.
 
     - `query` (or `anchor`), `positive`, and `negatives`, `negative` or `negative_1`, `negative_2`, ...: an Example; `scores` (or `score`,
       `label`), if there are any, are of the positive and then of the negatives. The rows of sentence-transformers.
@@ -232,9 +234,11 @@ def _rounded(value: Any) -> Any:
 
 def _rows(path: Path, expected: str) -> Iterator[Row]:
     """The rows of a file of which none may be bad."""
-    require_file(path, f"a file of {expected}")
+    table = find_table(path, "training rows")
+    if table is None:
+        require_file(path, f"a file of {expected}")
     empty = True
-    for row in read_rows(path):
+    for row in read_rows(path) if table is None else read_tables(table):
         if isinstance(row, Skip):
             raise InputError(f"{row.id} cannot be read as a row: {row.reason}. Mend the line, or take it out.")
         empty = False

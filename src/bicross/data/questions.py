@@ -11,7 +11,8 @@ from bicross.data import ir_datasets
 from bicross.data.arrow import read_tables
 from bicross.data.lines import Malformed, encoding_of, read_lines, require_file
 from bicross.data.rows import JSONL, NoColumn, Row, column, content, identifier, missing, read_csv, read_rows, read_tsv
-from bicross.data.tables import find_table
+from bicross.data.tables import find_table, named_like
+from bicross.data.trec import unescaped
 from bicross.errors import InputError
 from bicross.records import Qrels, Query, Skip
 
@@ -76,6 +77,20 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     if not qrels:
         raise InputError(f"{path} has no judgement; expected {_SHAPES}.")
     return qrels
+
+
+def read_splits(path: Path) -> dict[str, dict[str, dict[str, int]]]:
+    """Split -> judgements, of a folder with several: BEIR's qrels/*.tsv, or tables of judgements; else `read_qrels` as "test".
+
+    Raises:
+        InputError: as `read_qrels`.
+    """
+    files = _beir_files(path) if path.is_dir() else []
+    if files:
+        return {file.stem: read_qrels(file) for file in files}
+    names = named_like(path, "judgements")
+    splits = {name.rpartition("/")[2]: read_qrels(path / name) for name in names if name}
+    return splits if len(splits) == len(names) and splits else {"test": read_qrels(path)}
 
 
 def qrels_bytes(qrels: Qrels) -> bytes:
@@ -195,7 +210,7 @@ def _trec_judgements(path: Path) -> Iterator[tuple[str, str, str, str]]:
         if line.reason or len(fields) not in (0, 4):
             raise InputError(f"{path}:{line.number} is not a judgement: {line.reason or f'{len(fields)} fields, expected {_SHAPES}'}.")
         if fields:
-            yield f"{path}:{line.number}", fields[0], fields[2], fields[3]
+            yield f"{path}:{line.number}", unescaped(fields[0]), unescaped(fields[2]), fields[3]
 
 
 def _head(path: Path) -> str:

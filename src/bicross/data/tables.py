@@ -18,9 +18,11 @@ from bicross.errors import InputError
 TABLE_FILES = (".parquet", ".arrow")
 Files = tuple[Path, ...]
 
+_ROWS = "training rows"
 _NAMES = {
     "documents": ("corpus", "documents", "docs", "passages"),
     "queries": ("queries", "query", "questions"),
+    _ROWS: ("train", "triplet", "pair"),  # a split `train` says nothing of what its rows are: for other roles it is as good as unnamed
     "judgements": ("qrels", "default"),  # `default` is what MTEB calls the configuration of the judgements
 }
 _STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
@@ -51,6 +53,11 @@ def find_table(path: Path, role: str) -> Files | None:
     return found.get(path.name)
 
 
+def named_like(folder: Path, role: str) -> list[str]:
+    """The names of a folder's tables that are named like the role, in order; none where it is no folder. Raises as `tables`."""
+    return sorted(name for name in tables(folder) if _has_role(name, role)) if folder.is_dir() else []
+
+
 def tables(folder: Path) -> dict[str, Files]:
     """Name -> files of the tables of a folder and two levels below it, the hidden left out. The folder's own table has the name "".
 
@@ -74,7 +81,7 @@ def tables(folder: Path) -> dict[str, Files]:
 
 def _chosen(folder: Path, found: Mapping[str, Files], role: str) -> str:
     named = [name for name in found if _has_role(name, role)]
-    unnamed = [name for name in found if not any(_has_role(name, other) for other in _NAMES)]
+    unnamed = [name for name in found if not any(_has_role(name, other) for other in _NAMES if other != _ROWS)]
     candidates = named or unnamed
     if len(candidates) != 1:
         raise InputError(

@@ -21,7 +21,7 @@ import numpy as np
 from bicross import durable
 from bicross.data.lines import read_lines, require_file
 from bicross.errors import InputError
-from bicross.records import Hit, Ranking, Run
+from bicross.records import Hit, Qrels, Ranking, Run
 
 LARGEST = 1e38  # of a score that is written
 _COLUMNS = "`query Q0 document rank score name`"
@@ -48,7 +48,7 @@ def read_run(path: Path) -> Run:
             continue
         if len(fields) != 6:
             raise InputError(f"{place} has {line.reason or f'{len(fields)} columns'}; expected {_COLUMNS}.")
-        query_id, _, doc_id, _, score, name = map(_unescaped, fields)
+        query_id, _, doc_id, _, score, name = map(unescaped, fields)
         ranked = hits.setdefault(query_id, {})
         if doc_id in ranked:
             raise InputError(f"{place} ranks {doc_id!r} a second time for query {query_id!r}; expected each document once.")
@@ -102,6 +102,20 @@ def write_run(path: Path, run: Run) -> None:
     durable.write_file(target, "".join(lines).encode())
 
 
+def qrels_lines(qrels: Qrels) -> bytes:
+    """Judgements as TREC's lines `query 0 document grade`, which `read_qrels` reads. White space in ids stands as in runs.
+
+    Raises:
+        InputError: an id is empty.
+    """
+    lines = (
+        f"{_word(query, 'query')} 0 {_word(document, 'document')} {grade}\n"
+        for query, grades in qrels.items()
+        for document, grade in grades.items()
+    )
+    return "".join(lines).encode()
+
+
 def _as_trec_eval(hits: Iterable[Hit]) -> Ranking:
     with np.errstate(over="ignore"):  # beyond single precision all are equally high
         return tuple(sorted(hits, key=lambda hit: (np.float32(hit.score), hit.doc_id), reverse=True))
@@ -123,5 +137,6 @@ def _word(name: str, what: str) -> str:
     return _TO_ESCAPE.sub(lambda found: "%25" if found[0] == "%" else quote(found[0]), name)
 
 
-def _unescaped(word: str) -> str:
+def unescaped(word: str) -> str:
+    """A name as it was before it was written as a word of a TREC file."""
     return _ESCAPED.sub(lambda found: unquote(found[0]), word)

@@ -1,0 +1,1 @@
+"""Judged sets, training rows and click logs: converted, looked at, parted."""
