@@ -43,8 +43,8 @@ FAST_LAYERS = 6
 SHARES = (0.0, 0.3, 0.5, 0.7, 1.0)
 
 
-def save(model: Bert, into: Path, halves: int) -> None:
-    """The weights but for the word embeddings in 8 bits, as `packing.py` does it, in so many files."""
+def save(model: Bert, into: Path, halves: int) -> Bert:
+    """The weights but for the word embeddings in 8 bits, as `packing.py` does it, in so many files; returns the model that they hold."""
     packing = _packing()
     weights = {
         name: value.detach().cpu().numpy().astype(np.float16) for name, value in model.weights.items() if "word_embeddings" not in name
@@ -53,6 +53,8 @@ def save(model: Bert, into: Path, halves: int) -> None:
     names = sorted(packed)
     for half in range(halves):
         save_file({name: packed[name] for name in names[half::halves]}, into.with_name(f"{into.name}-{half}.safetensors"))
+    stored = {name: torch.from_numpy(value).float() for name, value in packing.restored(packed).items()}
+    return Bert({**model.weights, **stored}, model.layers, model.head)
 
 
 def _packing() -> Any:
@@ -85,12 +87,12 @@ def main() -> None:
     out = recall(data, Bert(base, LAYERS))
     seconds = 60 * options.minutes - (time.monotonic() - log.started)
     full = train_reranker(out, base, FULL * seconds, options.batch, options.seed)
-    save(full, options.into / "full", 2)
+    stored = {"full, stored": save(full, options.into / "full", 2)}
     fast = train_fast(out, full, FAST_LAYERS, FAST * seconds, options.batch, options.seed + 1)
-    save(fast, options.into / "fast", 1)
-    watch(out, {"full": full, "fast": fast})
+    stored["fast, stored"] = save(fast, options.into / "fast", 1)
+    watch(out, {"full": full, "fast": fast, **stored})
     tuned = train_encoder(out, base, full, ENCODER * seconds, 2 * options.batch, options.seed + 2)
-    save(tuned, options.into / "encoder", 2)
+    tuned = save(tuned, options.into / "encoder", 2)
     for share in SHARES:
         say("bi-encoder", share=share, ndcg=dense(out, mixed(tuned, base, share)))
     (options.into / "log.json").write_text(json.dumps({"steps": log.steps}, indent=1))
