@@ -73,7 +73,7 @@ def exhaustive(path: Path, queries: list[Query], qrels: Any, settings: PlanSetti
     assert planned.chosen is not None
     with bar() as progress, OpenCollection(path) as collection:
         facts = collection.facts
-        world = World(collection, queries, qrels, settings.depth, fast_ones(facts, settings), progress)
+        world = World(collection, queries, qrels, settings.depth, fast_ones(collection, settings), progress)
         options = {option.way: option for option in options_of(world, facts, adapted_of(world))}
         for depth in sorted({*range(EVERY, settings.depth + 1, EVERY), planned.chosen.way.depth} - {0}):
             for reranker in (facts.reranker, *world.fast):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bicross.collection.store import View
 from bicross.models.hashed import HashedScorer
 from bicross.protocols import Scorer, Searcher
 from bicross.records import Document, Ranking, reading
+from bicross.searchers import pace, stopwatch
 from bicross.searchers.combination import combine
 from bicross.searchers.reading import in_order
 from bicross.searchers.reranked import RerankedSearcher
@@ -125,3 +127,68 @@ def test_a_deep_search_tells_what_a_shallower_one_would_give(view: View, recalle
         scored = {hit.doc_id: hit for hit in deep[query.id]}
         again = in_order(tuple(scored[hit.doc_id] for hit in recalled[query.id]), depth, BOTH)
         assert [(hit.doc_id, hit.score) for hit in again] == [(hit.doc_id, hit.score) for hit in flat[query.id]]
+
+
+# --- deadlines -------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes only when candidates are read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        for module in (stopwatch, pace):
+            monkeypatch.setattr(module, "time", self)
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class SlowScorer(NoiseScorer):
+    """Takes so many seconds for each pair."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__()
+        self._clock, self._seconds = clock, seconds
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
+        self._clock.now += self._seconds * len(pairs)
+        return super().score(pairs)
+
+
+def timed(view: View, scorer: Scorer, seconds: float, **more: Any) -> tuple[Stopwatch, Ranking]:
+    """The first question asked with a deadline, and its answer."""
+    watch = Stopwatch()
+    searcher = RerankedSearcher(fused(view), {"rerank": scorer}, view, {"rerank": 1.0}, 9, watch, **more)
+    watch.begin(seconds)
+    return watch, searcher.search(QUERIES[:1], 9)[QUERIES[0].id]
+
+
+def read(ranking: Ranking) -> int:
+    return sum("rerank" in hit.stages for hit in ranking)
+
+
+def test_no_more_is_read_than_the_deadline_allows(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    watch, ranking = timed(view, SlowScorer(clock, 1.0), 7.0)
+    assert clock.now <= 7.0 and 4 <= read(ranking) <= 7
+    assert watch.late == {QUERIES[0].id}
+    scores = [hit.stages["rerank"].score for hit in ranking[: read(ranking)]]
+    assert scores == sorted(scores, reverse=True), "what was read comes first, in its new order"
+
+
+def test_where_there_is_time_for_all_nothing_is_late(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, ranking = timed(view, SlowScorer(Clock(monkeypatch), 1.0), 100.0)
+    assert not watch.late and read(ranking) == 9
+
+
+def test_where_there_is_time_for_none_the_order_is_that_of_recall(
+    view: View, recalled: Mapping[str, Ranking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = pace.Pace()
+    known.took("round", 10, 1000.0)
+    watch, ranking = timed(view, SlowScorer(Clock(monkeypatch), 100.0), 1.0, pace=known)
+    assert watch.late == {QUERIES[0].id} and not read(ranking)
+    assert [hit.doc_id for hit in ranking] == [hit.doc_id for hit in recalled[QUERIES[0].id]]
+    watch, ranking = timed(view, SlowScorer(Clock(monkeypatch), 100.0), 1.0, pace=known, least=1)
+    assert watch.late == {QUERIES[0].id} and read(ranking) == 1, "unless one has to be read"

@@ -66,6 +66,8 @@ def answered(answers: Answers) -> Iterable[str]:
         yield answer.text
         if answer.truncated:
             yield "  (longer than the model: its end was not read)"
+        if answer.degraded:
+            yield f"  (the deadline came first: {answer.reranked} candidates were reranked)"
         if not answer.hits:
             best = (
                 "" if answer.probability is None else f"; what was found is relevant with a probability of {answer.probability:.2f} at best"

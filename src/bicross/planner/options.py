@@ -75,7 +75,7 @@ def at_depth(world: World, facts: Facts, reranker: str, depth: int) -> Option:
     candidates, weights = world.candidates, world.plain
     if reranker != facts.reranker:
         fitted = Weights.of(weights_of(facts.encoder, reranker, world.collection.path))
-        weights = replace(weights, combination=fitted.combination, calibration={})
+        weights = replace(weights, combination=fitted.combination, calibration=fitted.calibration)
         candidates = {query: tuple(map(_as_reranked, ranking)) for query, ranking in world.fast[reranker].items()}
     rankings = {query: in_order(ranking, depth, weights.combination) for query, ranking in candidates.items()}
     read = fmean(min(depth, len(ranking)) for ranking in candidates.values())

@@ -77,7 +77,7 @@ def plan(
     with OpenCollection(path) as collection:
         asked, known, skipped, remarks = chosen_questions(collection, queries, qrels, settings)
         facts = collection.facts
-        world = World(collection, asked, known, settings.depth, fast_ones(facts, settings), progress)
+        world = World(collection, asked, known, settings.depth, fast_ones(collection, settings), progress)
         adapted = adapted_of(world)
         options = options_of(world, facts, adapted)
         timed = timed_of(world, options, progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from bicross import asking
-from bicross.collection.store import Facts
+from bicross.ancestry import unseen
 from bicross.data.questions import read_queries
 from bicross.data.sentences import sentences
 from bicross.errors import InputError
@@ -50,6 +50,7 @@ class World:
         deep = SearchSettings(k=max(TOP, deepest), depth=self.deepest)
         found = asking.ranked(collection, queries, deep, Stopwatch(), self._tell("reading all candidates"))
         self.candidates = {query: _recalled(ranking) for query, ranking in found.items()}
+        self.deepest = min(self.deepest, max(map(len, found.values()), default=0))
         self.fast = {name: self._read_by(name) for name in fast} if self.deepest else {}
 
     def value(self, rankings: Mapping[str, Ranking]) -> dict[str, float]:
@@ -89,6 +90,7 @@ def chosen_questions(
     collection: OpenCollection, queries: Path | None, qrels: Path | None, settings: PlanSettings
 ) -> tuple[list[Query], Qrels | None, list[Skip], list[str]]:
     """The questions that are asked, their judgements where there are some, what was left out, and what to know of them."""
+    path, facts = collection.path, collection.facts
     if queries is None:
         return stand_ins(collection, settings), None, [], [STAND_INS]
     if qrels is None:
@@ -96,10 +98,15 @@ def chosen_questions(
         known = None
     else:
         found, known, skipped = asking.judged(queries, qrels)
-    drawn = list(found)
-    if len(found) > settings.sample:
-        drawn = Random(settings.seed).sample(sorted(found, key=lambda query: query.id), settings.sample)
-    return drawn, known and {query.id: known[query.id] for query in drawn}, skipped, []
+    drawn, seen = unseen(path, facts, found)
+    if not drawn:
+        raise InputError(
+            f"All {len(found)} questions trained the models of {path}, which score the answers to them higher than those to others. Name "
+            "questions that `bicross tune` did not get, such as those of its --dev."
+        )
+    if len(drawn) > settings.sample:
+        drawn = Random(settings.seed).sample(sorted(drawn, key=lambda query: query.id), settings.sample)
+    return drawn, known and {query.id: known[query.id] for query in drawn}, [*skipped, *seen], []
 
 
 STAND_INS = (
@@ -124,9 +131,10 @@ def stand_ins(collection: OpenCollection, settings: PlanSettings) -> list[Query]
     return found
 
 
-def fast_ones(facts: Facts, settings: PlanSettings) -> list[str]:
-    """The rerankers that are tried beside the collection's own."""
-    return [name for name in settings.fast or SHIPPED_FAST if name != facts.reranker]
+def fast_ones(collection: OpenCollection, settings: PlanSettings) -> list[str]:
+    """The rerankers that are tried beside the collection's own, as it would keep their names."""
+    named = [names.canonical(name, collection.path) for name in settings.fast or SHIPPED_FAST]
+    return [name for name in dict.fromkeys(named) if name != collection.facts.reranker]
 
 
 def _recalled(ranking: Ranking) -> Ranking:
