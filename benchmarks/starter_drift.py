@@ -96,7 +96,7 @@ def main() -> None:
     for name in (STARTER_ENCODER, STARTER_RERANKER, STARTER_FAST):
         with TemporaryDirectory() as folder:
             again, rows = str(rounded_again(name, Path(folder) / "model")), {}
-            for one, (split, _) in SETS.items():
+            for one, (split, *_) in SETS.items():
                 recalled, pairs, qrels = candidates(options.data / one, split, options.work / one, options.questions)
                 before, after = scores_of(name, pairs), scores_of(again, pairs)
                 quality = [means(per_query(["nDCG@10"], qrels, ordered(recalled, scores)))["nDCG@10"] for scores in (before, after)]
