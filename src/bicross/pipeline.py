@@ -9,6 +9,7 @@ questions with known answers -> scores as probabilities            calibrate
 questions, with or without answers -> what a latency budget buys   plan
 questions with known answers -> better models, if proven           tune
 documents alone -> what says the same, what belongs together       pairs, duplicates, cluster
+a collection's own texts -> a model in 8-bit integers              quantize
 texts with answers or labels -> the answer to another text         faq, classify, similarity
 """
 
@@ -18,7 +19,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 # ruff: noqa: PLC0414 - a verb that is joined in one place is given on under its name
 from bicross import calibrating, checking, evaluating, judging_session, moving
@@ -40,10 +41,12 @@ from bicross.data.counting import count_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
 from bicross.data.trec import read_runs
+from bicross.doctor import doctor as doctor
 from bicross.evaluation.compare import Comparison
 from bicross.evaluation.compare import compare as compare_runs
 from bicross.evaluation.reliability import Wish
 from bicross.exporting import export as export
+from bicross.exporting import push as push
 from bicross.inspecting import inspect_sources
 from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
@@ -76,6 +79,7 @@ from bicross.settings import (
     JudgeSettings,
     MineSettings,
     PlanSettings,
+    QuantizeSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
@@ -83,6 +87,9 @@ from bicross.settings import (
 from bicross.tuning import steps
 from bicross.upsert import Upsert, adopt, begun, chunks_of, encoder_of, sample_of
 from bicross.watching import watch as watch
+
+if TYPE_CHECKING:
+    from bicross.quantizing import Quantized
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
@@ -279,6 +286,28 @@ def plan(
         InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
     """
     return plan_collection(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
+
+
+def quantize(
+    path: Path,
+    model: Literal["reranker", "encoder"] = "reranker",
+    settings: QuantizeSettings = QuantizeSettings(),
+    queries_path: Path | None = None,
+    qrels_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Quantized:
+    """Have a collection's model compute in 8-bit integers, calibrated on the collection's own texts, if it ranks as before and is faster.
+
+    What changes is measured on every other question, and refused beyond the limits of the settings. The model is written into the
+    collection; an encoder's vectors are made anew, in a space of their own. In a dry run nothing is kept; `rollback` goes back.
+
+    Raises:
+        InputError: the model cannot be quantized, or the processor would gain nothing. StoreError: the collection was changed meanwhile.
+    """
+    from bicross.quantizing import quantize as quantize_model
+
+    return quantize_model(path, model, queries_path, qrels_path, settings, dry_run, progress)
 
 
 def questions(

@@ -61,7 +61,7 @@ def made_by(
         "measuring": measuring.model_dump(),
         "files": {what: dict(entry) for what, entry in files.items()},
         "versions": {"bicross": version("bicross"), "python": platform.python_version(), **_versions()},
-        "machine": {"system": platform.platform(), "processor": _processor(), "cores": _cores()},
+        "machine": {"system": platform.platform(), "processor": processor(), "cores": _cores()},
     }
 
 
@@ -83,7 +83,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the processor calls itself."""
     lines = _CPUINFO.read_text("utf-8", "replace").splitlines() if _CPUINFO.is_file() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or platform.machine())

@@ -80,7 +80,7 @@ def test_a_device_that_is_not_known_or_not_here_is_refused(monkeypatch: pytest.M
 
 def test_without_a_gpu_and_its_driver_auto_is_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(devices.VARIABLE, raising=False)
-    monkeypatch.setattr(devices, "_DRIVERS", ())
+    monkeypatch.setattr(devices, "DRIVERS", ())
     monkeypatch.setattr("sys.platform", "linux")
     assert devices.resolved(None) == "cpu"
 

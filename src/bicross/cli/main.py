@@ -13,7 +13,23 @@ from typing import Annotated
 import typer
 
 from bicross import __version__
-from bicross.cli import analysis, answering, calibration, data, evaluation, indexing, judging, keys, mcp, planning, questions, serving, tuning
+from bicross.cli import (
+    analysis,
+    answering,
+    calibration,
+    data,
+    doctor,
+    evaluation,
+    indexing,
+    judging,
+    keys,
+    mcp,
+    planning,
+    quantizing,
+    questions,
+    serving,
+    tuning,
+)
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
@@ -167,6 +183,21 @@ def models_show(
 
 
 @app.command()
+def push(
+    model: Annotated[str, typer.Argument(help="A model's folder, or its name.")],
+    name: Annotated[str, typer.Argument(metavar="OWNER/MODEL", help="What it is called on the hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Only its owner sees it, if it is new there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send a model with its card to a hub, without the digests of the questions that trained it."""
+    from bicross import pipeline
+    from bicross.cli import show
+
+    show.out(pipeline.push(model, name, private, dry_run), as_json, lambda done: show.fields(asdict(done)))
+
+
+@app.command()
 def export(
     source: Annotated[str, typer.Argument(help="A collection's or a model's folder, or a model's name.")],
     into: Annotated[Path, typer.Option("--into", help="The new folder.")],
@@ -185,6 +216,7 @@ def export(
 app.command()(questions.questions)
 for looking in (analysis.cluster, analysis.duplicates, analysis.pairs, answering.faq, answering.classify, answering.similarity):
     app.command()(looking)
+app.command()(doctor.doctor)
 app.command()(serving.serve)
 app.command()(mcp.mcp)
 app.command()(judging.check)
@@ -193,6 +225,7 @@ app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(calibration.calibrate)
 app.command()(planning.plan)
+app.command()(quantizing.quantize)
 for verb in (tuning.tune, tuning.split, tuning.mine, tuning.distill, tuning.mix, tuning.weigh):
     app.command()(verb)
 app.add_typer(tuning.train_app, name="train")

@@ -16,7 +16,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 VARIABLE = "BICROSS_DEVICE"
 """The environment's say where none is given: processes that are started inherit it."""
 TORCH_CPU = "torch-cpu"  # torch on the processor: what a GPU does, where there is none
-_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of WSL and of AMD, which torch calls cuda, too
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of WSL and of AMD, which torch calls cuda, too
 
 
 class Runtime(Protocol):
@@ -38,7 +38,7 @@ def resolved(device: str | None) -> str:
         return device
     if device not in ("auto", "cuda", "mps"):
         raise InputError(f"Device {device!r} is not known; expected auto, cpu, cuda or mps.")
-    if device == "auto" and not (find_spec("torch") and (sys.platform == "darwin" or any(Path(name).exists() for name in _DRIVERS))):
+    if device == "auto" and not (find_spec("torch") and (sys.platform == "darwin" or any(Path(name).exists() for name in DRIVERS))):
         return "cpu"
     if not find_spec("torch"):
         raise MissingExtra(f"Models run on {device} by torch, which is not installed: pip install 'bicross[train]', or take --device cpu.")
