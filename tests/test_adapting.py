@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bicross.adapting import KEEP, Adapted, adapt, replay
+from bicross.adapting import KEEP, LIMITS, Adapted, adapt, replay
 from bicross.evaluation.overlap import overlap
 from bicross.records import Hit, Ranking, Stage
 from bicross.searchers.foresight import Foresight
@@ -63,7 +63,7 @@ def test_a_replay_is_what_a_search_with_that_limit_would_do() -> None:
     (ranking,) = world(1, candidates=60, seed=7)
     lines = adapted(world(60, candidates=60)).foresight
     assert lines is not None
-    played = replay(ranking, WEIGHTS, ["rerank"], replace(lines, limit=0.02))
+    played = replay(ranking, WEIGHTS, ["rerank"], replace(lines, limit=min(LIMITS)))
     for limit, (order, count) in played.items():
         unread = [replace(hit, stages={name: stage for name, stage in hit.stages.items() if name != "rerank"}) for hit in ranking]
         reading = Reading(unread, WEIGHTS, ["rerank"], Foresight(lines.lines, limit))

@@ -16,7 +16,7 @@ from bicross.records import Ranking
 from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
 from bicross.searchers.reading import Reading
 
-LIMITS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # changes among the first TOP that are still expected
+LIMITS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # changes among the first TOP that are still expected
 KEEP = 0.99  # of the quality of full depth
 WORTH = 0.9  # share of the candidates: where more than that are read, reading all of them is as good and simpler
 Value = Callable[[Mapping[str, Ranking]], Mapping[str, float]]

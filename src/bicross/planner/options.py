@@ -40,7 +40,7 @@ class Option:
 
 def adapted_of(world: World) -> list[Adapted]:
     """Each stop rule that is worth a try, validated."""
-    combination, found = world.plain.combination, []
+    combination, found = world.plain.combination, list[Adapted]()
     try:
         fold_of = folds(world.queries, FOLDS, 0)
     except InputError:  # nearly all questions are alike
