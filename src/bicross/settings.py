@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 StageName = Literal["both", "lexical", "dense", "fused"]
 Depth = Literal["auto"] | int
@@ -20,6 +21,16 @@ class Settings(BaseModel):
     """Frozen, and strict about names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: object) -> object:
+        unknown = [str(name) for name in values if name not in cls.model_fields] if isinstance(values, dict) else []
+        if unknown:
+            near = get_close_matches(unknown[0], cls.model_fields, n=1)
+            meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(cls.model_fields)}"
+            raise ValueError(f"{unknown[0]!r} is no setting of {cls.__name__}{meant}")
+        return values
 
 
 class ColumnSettings(Settings):
@@ -56,6 +67,20 @@ class AnalysisSettings(Settings):
     limit: int = Field(default=100_000, ge=1, le=10_000_000)
     alike: float = Field(default=0.8, gt=0, le=1)
     second_opinion: int = Field(default=100, ge=0, le=1_000_000)
+
+
+class KnownSettings(Settings):
+    """What `faq` and `classify` do. `text` and `label` name the columns of the known texts. The cross-encoder reads so many candidates of
+    each text, `second_opinion`. What is less probable than the cut that brings this `precision` on the known texts is not answered.
+    """
+
+    encoder: str = STARTER_ENCODER
+    reranker: str = STARTER_RERANKER
+    text: str | None = None
+    label: str | None = None
+    second_opinion: int = Field(default=0, ge=0, le=20)
+    precision: float = Field(default=0.9, gt=0, lt=1)
+    seed: int = 0
 
 
 class ClusterSettings(AnalysisSettings):
@@ -137,6 +162,19 @@ class PlanSettings(Settings):
     fast: tuple[str, ...] = ()
     sample: int = Field(default=200, ge=1, le=100_000)
     seed: int = 0
+
+
+class QuantizeSettings(Settings):
+    """What `quantize` allows a model in 8-bit integers to change, on up to `sample` questions: the least rank correlation of its scores and
+    the least share of the first ten that stays (means over questions), how much nDCG@10 may fall where answers are known, and how many
+    times as `fast` it has to be.
+    """
+
+    sample: int = Field(default=50, ge=1, le=10_000)
+    rank_correlation: float = Field(default=0.98, ge=0, le=1)
+    top10: float = Field(default=0.9, ge=0, le=1)
+    ndcg: float = Field(default=0.01, ge=0, le=1)
+    faster: float = Field(default=1.1, ge=0)
 
 
 class MineSettings(Settings):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bicross.cli.options import Json
+from bicross.cli.options import Json, one_of
 
 if TYPE_CHECKING:
     from bicross.conversion.verbs import Converted, DataInspected, DataSplit
@@ -27,7 +27,12 @@ Known = Annotated[Path | None, typer.Option("--qrels", help="Its judgements, whe
 def convert(
     source: From,
     form: Annotated[
-        str, typer.Option("--to", help="beir, trec, mteb (Parquet); sentence-transformers, flagembedding (rows); ubi, clicks (events).")
+        str,
+        typer.Option(
+            "--to",
+            help="beir, trec, mteb (Parquet); sentence-transformers, flagembedding (rows); ubi, clicks (events).",
+            autocompletion=one_of("beir", "trec", "mteb", "sentence-transformers", "flagembedding", "ubi", "clicks"),
+        ),
     ],
     into: Annotated[Path, typer.Option("--into", help="A new folder; for rows and events a .jsonl or .parquet file.")],
     queries: Asked = None,

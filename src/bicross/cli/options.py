@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,20 @@ Reranker = Annotated[
     str | None, typer.Option(help="A cross-encoder: a folder, or a hub's name. By default the one that ships with Bicross.")
 ]
 Tokens = Annotated[int | None, typer.Option("--passage-tokens", help="The longest passage, in tokens of the encoder. [default: 256]")]
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """What a shell completes a flag's value to."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
 DepthFlag = Annotated[str, typer.Option("--depth", help="How many candidates are reranked: auto, 0 for none, or a number.")]
-StageFlag = Annotated[str, typer.Option("--stage", help="both (recall and rerank), lexical, dense or fused.")]
+StageFlag = Annotated[
+    str,
+    typer.Option(
+        "--stage", help="both (recall and rerank), lexical, dense or fused.", autocompletion=one_of("both", "lexical", "dense", "fused")
+    ),
+]
 Queries = Annotated[
     Path, typer.Option(help="Questions: a JSONL, CSV, TSV or Parquet file, a BEIR folder, a saved dataset, or ir_datasets:ID.")
 ]
@@ -50,11 +63,16 @@ def settings_of(kind: str, **values: Any) -> Any:
     try:
         return getattr(settings, kind)(**values)
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
-            for problem in error.errors()
-        )
-        raise InputError(f"A setting is not what it should be: {found}.") from error
+        raise InputError(f"A setting is not what it should be: {'; '.join(map(_problem, error.errors()))}.") from error
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """What is wrong with a value, and which was meant, if one of those that are expected is near."""
+    found, words = problem["input"], re.findall(r"'([^']+)'", str(problem.get("ctx", {}).get("expected", "")))
+    near = get_close_matches(found, words, n=1) if isinstance(found, str) else []
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    place = ".".join(map(str, problem["loc"])) or "value"
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')} (found {found!r}{meant})"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bicross.cli.options import IdColumn, Json, TextColumn, TitleColumn, settings_of
+from bicross.cli.options import IdColumn, Json, TextColumn, TitleColumn, one_of, settings_of
 
 if TYPE_CHECKING:
     from bicross.results import Questions
@@ -23,7 +23,14 @@ ANSWERS = 3  # of a sample that are named
 def questions(
     sources: Sources,
     into: Annotated[Path, typer.Option("--into", help="A new or empty folder: queries.jsonl and qrels/, which `tune` reads.")],
-    source: Annotated[str, typer.Option("--from", help="titles (headings, Q: and A: lines, titles), endpoint or clicks.")] = "titles",
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="titles (headings, Q: and A: lines, titles), endpoint or clicks.",
+            autocompletion=one_of("titles", "endpoint", "clicks"),
+        ),
+    ] = "titles",
     limit: Annotated[int | None, typer.Option(help="At most so many questions. By default all; of an endpoint 500.")] = None,
     per_document: Annotated[int, typer.Option(help="At most so many questions of a document.")] = 3,
     without_titles: Annotated[

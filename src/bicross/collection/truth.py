@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -226,12 +227,19 @@ def _check_presence(path: Path) -> None:
         _explain_missing(path)
 
 
+def _near(path: Path) -> str:
+    """The collection beside it whose name is nearest, asked for by a slip of the hand."""
+    beside = {found.parent.name for found in path.parent.glob(f"*/{FILE}")} if path.parent.is_dir() else set()
+    near = get_close_matches(path.name, sorted(beside), n=1)
+    return f" Did you mean {path.parent / near[0]}?" if near else ""
+
+
 def _explain_missing(path: Path) -> NoReturn:
     """Say what is at `path` instead of a whole collection."""
     with reached(path):
         if not path.is_dir():
             what = "is a file" if path.exists() else "does not exist"
-            raise InputError(f"{path} {what}; expected a collection. Make one with: bicross index SOURCE --into {path}")
+            raise InputError(f"{path} {what}; expected a collection.{_near(path)} Make one with: bicross index SOURCE --into {path}")
         names = {entry.name for entry in path.iterdir()}
     parts = ("gen-", FILE, "CURRENT", *(WORK if durable.MANIFEST in names else ()))
     remains = sorted(name for name in names if name.startswith(parts) and not name.endswith(".new"))
