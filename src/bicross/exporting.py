@@ -16,9 +16,9 @@ from bicross.collection.store import Collection
 from bicross.collection.view import View
 from bicross.data.arrow import parquet_of_vectors
 from bicross.errors import InputError
-from bicross.models import registry
+from bicross.models import hub, registry
 from bicross.records import Passage
-from bicross.results import ExportedModel, ExportedVectors
+from bicross.results import ExportedModel, ExportedVectors, PushedModel
 from bicross.vectors import Keys, Vectors
 
 VectorFormat = Literal["npy", "parquet"]
@@ -40,6 +40,18 @@ def export(source: str, into: Path, form: str | None = None) -> ExportedModel | 
 
     named = _chosen(form, ModelFormat, "a model")
     return ExportedModel(str(into), named, *traced(folder, into, named))
+
+
+def push(model: str, name: str, private: bool = False, dry_run: bool = False) -> PushedModel:
+    """Send a model's folder with its card to a hub, as `name` (owner/model). A dry run says what would be sent.
+
+    Raises:
+        InputError: there is no such model, or nobody is logged in. StoreError: the hub cannot be reached, or refuses.
+    """
+    folder = registry.find(model).root
+    files = hub.files_of(folder)
+    address = None if dry_run else hub.push(folder, name, private)
+    return PushedModel(str(folder), name, address, files, sum(files.values()))
 
 
 def _chosen(given: str | None, formats: Any, what: str) -> Any:

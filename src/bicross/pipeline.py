@@ -50,6 +50,7 @@ from bicross.exporting import push as push
 from bicross.inspecting import inspect_sources
 from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
+from bicross.moving import foreseen as foreseen
 from bicross.opened import OpenCollection
 from bicross.planner.plan import Planned
 from bicross.planner.plan import plan as plan_collection

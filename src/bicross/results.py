@@ -32,6 +32,16 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """`reembed --dry-run`: what would be embedded, in what time and how many bytes, as measured on a sample."""
+
+    texts: int
+    estimated_seconds: float
+    estimated_bytes: int
+    space: Space
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """`index --watch`, one round: which files changed (new ones too) and which went, what that did to the documents, and how many there are
     now. `waiting` says why nothing could be written; what changed stays to be done."""
@@ -201,6 +211,17 @@ class ExportedModel:
     largest_difference: float
     texts: int
     drift: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class PushedModel:
+    """`push`: the model's folder, its name on the hub and its address there (none in a dry run), and the files sent with their sizes."""
+
+    path: str
+    name: str
+    address: str | None
+    files: Mapping[str, int]
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

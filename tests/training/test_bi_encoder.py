@@ -121,7 +121,7 @@ def test_families_that_the_runtime_does_not_build_are_exported(family: str, tmp_
     base = sentence_transformer(tmp_path, family=family)
     into = train(base, tmp_path / "trained", frozen_layers=1)
     assert changed(into, base)
-    assert export(into, tmp_path / "exported") < 1e-4
+    assert export(into, tmp_path / "exported").largest_difference < 1e-4
     expected = SentenceTransformer(str(into), device="cpu").encode_document(TEXTS, normalize_embeddings=True)
     assert load_encoder(str(tmp_path / "exported"), "f32").encode_documents(TEXTS) == pytest.approx(expected, abs=1e-4)
 

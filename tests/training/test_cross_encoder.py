@@ -102,7 +102,7 @@ def test_families_that_the_runtime_does_not_build_are_exported(family: str, tmp_
     folder = make(tmp_path / "base", family, "ForSequenceClassification", num_labels=1)
     into = train(folder, tmp_path / "trained", frozen_layers=1)
     assert changed(into, folder)
-    assert export(into, tmp_path / "exported") < 1e-4
+    assert export(into, tmp_path / "exported").largest_difference < 1e-4
     assert load_reranker(str(tmp_path / "exported"), "f32").score(TEXTS) == pytest.approx(logits(into), abs=1e-3)
 
 

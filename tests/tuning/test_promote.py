@@ -185,3 +185,10 @@ def test_an_untuned_model_that_was_changed_makes_another_run(made: dict[str, Pat
     after = inputs()
     assert after["fingerprints"].pop("untuned reranker") != before["fingerprints"].pop("untuned reranker")
     assert after == before
+
+
+def test_the_card_says_how_far_probabilities_are_right() -> None:
+    measured = {"both": {"hits": 1500, "error": 0.0123, "confidence": [0.005, 0.02], "by_chance": 0.004}}
+    text = card("reranker", {**LINEAGE, "dev": {**LINEAGE["dev"], "calibration": measured}})
+    assert "| both | 1500 | 0.0123 | [0.0050, 0.0200] | 0.0040 |" in text
+    assert "calibration error" not in card("reranker", LINEAGE)

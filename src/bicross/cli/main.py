@@ -116,6 +116,7 @@ def delete(
 def reembed(
     collection: AtCollection,
     encoder: Annotated[str, typer.Option(help="The bi-encoder to move to: a folder, or a hub's name.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be embedded, and in what time; change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Move a collection into another encoder's space: filled beside the old one, then swapped at once. Interrupted, run it again."""
@@ -123,6 +124,9 @@ def reembed(
     from bicross.cli import show
     from bicross.cli.progress import bar
 
+    if dry_run:
+        show.out(pipeline.foreseen(collection, encoder), as_json, show.foreseen)
+        return
     with bar() as progress:
         done = pipeline.reembed(collection, encoder, progress)
     show.out(done, as_json, show.indexed)

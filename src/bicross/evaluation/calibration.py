@@ -179,7 +179,8 @@ def _logistic(pairs: Sequence[Pair]) -> Calibration:
 
 
 def _design(pairs: Sequence[Pair]) -> _Design:
-    names = tuple(name for name in SCORES if any(name in pair.scores for pair in pairs))
+    found = sorted({name for pair in pairs for name in pair.scores} - set(SCORES))
+    names = tuple(name for name in (*SCORES, *found) if any(name in pair.scores for pair in pairs))
     rows = [[read_score(name, pair.scores[name]) if name in pair.scores else np.nan for name in names] for pair in pairs]
     values = np.array(rows, dtype=np.float64).reshape(len(pairs), len(names))
     lowest = np.nanmin(values, axis=0) if names else np.zeros(0)

@@ -17,6 +17,7 @@ from bicross.models.folder import read_folder
 from bicross.records import Example, LabelledPair
 from bicross.settings import BiEncoderSettings
 from bicross.training.batches import compose
+from bicross.training.card import data_of, plain_card
 from bicross.training.fitting import Progress, Trained, fit, keep, reproducible, require_free
 from bicross.training.loading import load
 from bicross.training.losses import bi_encoder_loss, is_cosine
@@ -76,7 +77,8 @@ def train_bi_encoder(
         )
         for side, tower in towers.items():
             tower.max_seq_length = min(longest[side], LONGEST)
-        keep(model, into, {"trained from": base.name, "settings": settings.model_dump()})
+        facts = {"trained from": base.name, "settings": settings.model_dump()}
+        keep(model, into, facts, plain_card("encoder", "trained", {**facts, "fingerprint": folder.fingerprint(), "data": data_of(rows)}))
     return done
 
 

@@ -14,6 +14,7 @@ from bicross.errors import InputError
 from bicross.models.folder import read_folder
 from bicross.records import Example, LabelledPair
 from bicross.settings import CrossEncoderSettings
+from bicross.training.card import data_of, plain_card
 from bicross.training.fitting import Progress, Trained, fit, keep, reproducible, require_free
 from bicross.training.loading import load
 from bicross.training.padding import trim_padding
@@ -76,7 +77,8 @@ def train_cross_encoder(
             progress,
         )
         model.max_seq_length = min(folder.max_tokens, LONGEST)
-        keep(model, into, {"trained from": base.name, "settings": settings.model_dump()})
+        facts = {"trained from": base.name, "settings": settings.model_dump()}
+        keep(model, into, facts, plain_card("reranker", "trained", {**facts, "fingerprint": folder.fingerprint(), "data": data_of(rows)}))
     return done
 
 

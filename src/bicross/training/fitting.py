@@ -26,6 +26,7 @@ from transformers import PrinterCallback, TrainerCallback
 from bicross import durable
 from bicross.errors import InputError
 from bicross.settings import TrainSettings
+from bicross.training.card import CARD
 from bicross.training.loading import has_gpu, in_bf16
 
 Progress = Callable[[str, int, int], None]
@@ -216,8 +217,8 @@ def require_free(into: Path) -> None:
         raise InputError(f"{into} exists already and is not an empty folder; name a new one.")
 
 
-def keep(model: Any, into: Path, facts: Mapping[str, Any]) -> None:
-    """Write the model as a sentence-transformers folder, whole or not at all, with a manifest of `facts`.
+def keep(model: Any, into: Path, facts: Mapping[str, Any], card: bytes) -> None:
+    """Write the model as a sentence-transformers folder with its `card`, whole or not at all, with a manifest of `facts`.
 
     Raises:
         InputError: `into` holds something already.
@@ -227,4 +228,4 @@ def keep(model: Any, into: Path, facts: Mapping[str, Any]) -> None:
     with TemporaryDirectory(dir=into.parent, prefix=".saving-") as folder:
         model.save_pretrained(folder, create_model_card=False)
         files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
-    durable.write_folder(into, files, facts)
+    durable.write_folder(into, {**files, CARD: card}, facts)

@@ -13,6 +13,7 @@ from bicross import durable
 from bicross.errors import InputError
 from bicross.models.folder import read_folder
 from bicross.models.weights import weight_files
+from bicross.training.card import CARD, plain_card
 
 
 def layers_of(transformer: Any) -> torch.nn.ModuleList:
@@ -91,6 +92,8 @@ def average(models: Sequence[Path], shares: Sequence[float], into: Path, facts: 
         paths = [first, *(other.get(side, other["document"]) for other in others)]
         for path, content in _mixed(paths, shares).items():
             files[str(path.relative_to(models[0]))] = content
+    prints = [read_folder(model).fingerprint() for model in models]
+    files[CARD] = plain_card("encoder", "mixed", {**facts, "shares": list(shares), "fingerprints": prints})
     durable.write_folder(into, files, facts)
 
 

@@ -8,20 +8,25 @@ from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from bicross import asking
 from bicross.data.languages import language_of
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
+from bicross.evaluation.calibration import pairs_of
 from bicross.evaluation.compare import compare
 from bicross.evaluation.gate import Decision, General, decide
 from bicross.evaluation.metrics import means, per_query
+from bicross.evaluation.reliability import reliability
 from bicross.evaluation.slices import slices
 from bicross.opened import OpenCollection
 from bicross.protocols import Encoder
-from bicross.records import Document, Hit, Qrels, Query, Run, reading
+from bicross.records import Document, Hit, Qrels, Query, Ranking, Run, reading
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import GateSettings, SearchSettings, StageName
 from bicross.starter import GENERAL
+from bicross.tuning.weights import SHOWN
 from bicross.vectors import best_first, similarities
 
 Progress = Callable[[str, int, int], None]
@@ -46,11 +51,24 @@ def side_by_side(
         found.setdefault("difference", {})[stage] = {
             name: value for name, value in asdict(against).items() if name in ("difference", "confidence", "p_value", "wins", "losses")
         }
+    found["calibration"] = calibration({stage: run.rankings for stage, run in runs["after"].items()}, qrels)
     before, after = (runs[side]["both"] for side in ("before", "after"))
     general = general_sets(general_runs(old.encoder()), general_runs(new.encoder()))
     seconds = _latencies(old, new, queries, depth)
     decision = decide(before, after, qrels, slices(queries, language_of), general, seconds, gate)
     return found, decision
+
+
+def calibration(rankings: Mapping[str, Mapping[str, Ranking]], qrels: Qrels) -> dict[str, Any]:
+    """Stage -> how far the probabilities of the SHOWN first hits of each question are right; of stages whose hits all have one."""
+    found = dict[str, Any]()
+    for stage, by_query in rankings.items():
+        shown = {query: ranking[:SHOWN] for query, ranking in by_query.items()}
+        chances = [hit.probability for ranking in shown.values() for hit in ranking]
+        if chances and None not in chances:
+            one = reliability(pairs_of(shown, qrels, dict.fromkeys(shown, 0)), np.array(chances, dtype=np.float64))
+            found[stage] = {"hits": len(chances), "error": one.error, "confidence": one.confidence, "by_chance": one.by_chance}
+    return found
 
 
 def general_sets(before: Mapping[str, Run], after: Mapping[str, Run]) -> dict[str, General]:

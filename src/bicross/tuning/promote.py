@@ -16,46 +16,14 @@ from bicross.errors import StoreError
 from bicross.models import registry
 from bicross.models.names import MODELS, located
 from bicross.searchers.weights import Weights
+from bicross.training.card import CARD
+from bicross.training.card import card as card_of
 from bicross.tuning.run import json_bytes
 from bicross.upsert import Progress, fill
 
-NOTES, CARD = "bicross.json", "README.md"
+NOTES = "bicross.json"
 MADE_FROM = ("parents", "untuned", "data", "plan", "settings", "seed", "threads", "versions")
-KINDS = {  # the hub's task, what it is called, how it is used, and the tags that the cards of sentence-transformers have
-    "encoder": (
-        "sentence-similarity",
-        "bi-encoder",
-        (
-            'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("PATH")\n'
-            'model.encode_query(["a question"]), model.encode_document(["a passage"])'
-        ),
-        ("sentence-similarity", "feature-extraction"),
-    ),
-    "reranker": (
-        "text-ranking",
-        "cross-encoder",
-        'from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder("PATH")\nmodel.predict([("a question", "a passage")])',
-        ("cross-encoder", "reranker"),
-    ),
-}
-TEMPLATE = """---
-library_name: sentence-transformers
-pipeline_tag: {task}
-tags:
-- sentence-transformers
-{tags}
-- bicross
----
-
-# A {what} tuned by Bicross {version}
-
-```python
-{use}
-```
-
-## Measured
-
-On {questions} development questions that no model saw, depth {depth}, with {level} intervals.
+MEASURED = """On {questions} development questions that no model saw, depth {depth}, with {level} intervals.
 
 | {measure} | before | after | difference | interval |
 |---|---|---|---|---|
@@ -68,16 +36,17 @@ What must not fall by more than its limit; latency, the median seconds of a sear
 | guard | before | after | limit |
 |---|---|---|---|
 {guards}
-
+{calibration}
 ## Mined documents, by kind, as a cross-encoder scored them that did not train on the question
 
 {kinds}
+"""
+CALIBRATION = """
+How far the probabilities of the first hits are from what was the case on the same questions (expected calibration error):
 
-## Made from
-
-```json
-{made}
-```
+| search | hits | error | 95 % interval | right probabilities would show |
+|---|---|---|---|---|
+{rows}
 """
 
 
@@ -135,17 +104,11 @@ def model_name(kind: str, folder: Path, notes: Mapping[str, Any] | None = None) 
 
 
 def card(kind: str, lineage: Mapping[str, Any]) -> str:
-    """A model card as sentence-transformers' users know it: front matter, use, what was measured, and what it was made from."""
-    task, what, use, tags = KINDS[kind]
+    """The card of a tuned model: what was measured, and what it was made from."""
     decision, audit = lineage["decision"], lineage["audit"]
     auc, measure = audit["auc"]["rerank"], lineage["settings"]["gate"]["measure"]
     kinds = [f"- {name}: {count}" for name, count in audit["kinds"].items()]
-    return TEMPLATE.format(
-        task=task,
-        what=what,
-        use=use,
-        tags="\n".join(f"- {tag}" for tag in tags),
-        version=version("bicross"),
+    measured = MEASURED.format(
         questions=decision["comparison"]["queries"],
         depth=lineage["depth"],
         level=f"{100 * lineage['settings']['gate']['confidence']:g} %",
@@ -153,9 +116,18 @@ def card(kind: str, lineage: Mapping[str, Any]) -> str:
         stages="\n".join(_stages(lineage["dev"], measure)),
         verdict=decision["comparison"]["verdict"],
         guards="\n".join(f"| {one['name']} | {one['before']:.4f} | {one['after']:.4f} | {one['limit']:g} |" for one in decision["guards"]),
+        calibration=_calibration(lineage["dev"].get("calibration", {})),
         kinds="\n".join(kinds + ([] if auc is None else [f"- {auc:.3f} of the pairs of a known answer and another are in this order"])),
-        made=json.dumps({key: lineage[key] for key in MADE_FROM}, indent=1, ensure_ascii=False),
     )
+    return card_of(kind, "tuned", measured, {key: lineage[key] for key in MADE_FROM})
+
+
+def _calibration(measured: Mapping[str, Any]) -> str:
+    rows = []
+    for stage, one in measured.items():
+        low, high = one["confidence"]
+        rows.append(f"| {stage} | {one['hits']} | {one['error']:.4f} | [{low:.4f}, {high:.4f}] | {one['by_chance']:.4f} |")
+    return CALIBRATION.format(rows="\n".join(rows)) if rows else ""
 
 
 def _stages(measured: Mapping[str, Any], measure: str) -> Iterator[str]:
