@@ -11,11 +11,12 @@ from bicross.collection.store import Collection, Facts
 from bicross.errors import SpaceMismatch, StoreError
 from bicross.models import names, registry
 from bicross.records import Skip
-from bicross.results import Indexed, RolledBack
+from bicross.results import Foreseen, Indexed, RolledBack
 from bicross.searchers.weights import Weights
 from bicross.upsert import TRUNCATED, encoder_of, fill, weights_of
 
 Progress = Callable[[str, int, int], None]
+SAMPLE = 64  # passages that are embedded to learn the rate
 
 
 def reembed(path: Path, encoder_name: str, progress: Progress) -> Indexed:
@@ -47,6 +48,21 @@ def reembed(path: Path, encoder_name: str, progress: Progress) -> Indexed:
         seconds=seconds,
         documents_per_second=now.documents / seconds,
     )
+
+
+def foreseen(path: Path, encoder_name: str) -> Foreseen:
+    """What `reembed` would take here, measured on the collection's own text; nothing is written.
+
+    Texts that an interrupted run has embedded already are counted too.
+    """
+    encoder = encoder_of(names.canonical(encoder_name, path), path)
+    with Collection.open(path).view() as view:
+        texts, passages = view.sample(SAMPLE), Collection.open(path).status().passages
+    encoder.encode_documents(texts[:8])  # the first batch warms the model up
+    start = time.perf_counter()
+    encoder.encode_documents(texts)
+    seconds = (time.perf_counter() - start) / max(1, len(texts)) * passages
+    return Foreseen(passages, seconds, 2 * 4 * encoder.space.dim * passages, encoder.space)
 
 
 def rollback(path: Path, progress: Progress) -> RolledBack:

@@ -184,3 +184,33 @@ def test_an_argument_that_is_not_utf8(made: Path) -> None:
     said = process("search", made, b"caf\xe9", "--json")
     assert (said.code, said.out) == (2, "")
     assert r"'caf\udce9' is not UTF-8" in said.err and "Traceback" not in said.err
+
+
+def test_reembed_says_what_it_would_take(made: Path, run: Run) -> None:
+    before = run("status", made, "--json").json
+    said = run("reembed", made, "--encoder", PAIR[1], "--dry-run", "--json")
+    assert (said.code, said.json["texts"]) == (0, 3)
+    assert said.json["estimated_bytes"] == 2 * 4 * said.json["space"]["dim"] * 3
+    assert run("status", made, "--json").json == before
+
+
+def test_a_slip_of_the_hand_is_told_what_was_meant(made: Path, run: Run) -> None:
+    assert "Did you mean 'search'" in run("serch", made, "printer").err
+    assert "--depth" in run("search", made, "printer", "--dept", "3").err
+    refused(run("search", made.with_name("mdae"), "printer"), f"Did you mean {made}?")
+    refused(run("search", made, "printer", "--stage", "dens"), "did you mean 'dense'?")
+
+
+def test_a_shell_completes_commands_flags_and_values() -> None:
+    def completed(words: str) -> list[str]:
+        env = {"_BICROSS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        return process(env=env).out.split()
+
+    assert completed("bicross sear") == ["search"]
+    assert completed("bicross search c q --dep") == ["--depth"]
+    assert completed("bicross search c q --stage d") == ["dense"]
+
+
+def test_an_index_can_be_tried_dry(tmp_path: Path, source: Path, run: Run) -> None:
+    said = run("index", source, "--into", tmp_path / "c", "--encoder", PAIR[1], "--dry-run", "--json")
+    assert (said.code, said.json["documents"]) == (0, 3) and not (tmp_path / "c").exists()

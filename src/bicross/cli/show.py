@@ -13,7 +13,7 @@ from bicross.cli.plain import printable
 from bicross.collection.check import Findings, Job, Status
 from bicross.evaluation.latency import STAGES
 from bicross.records import Hit, Passage, Skip
-from bicross.results import Answers, Deleted, Indexed, Inspected, RolledBack
+from bicross.results import Answers, Deleted, Foreseen, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
@@ -96,6 +96,12 @@ def rolled_back(done: RolledBack) -> Iterable[str]:
     yield f"encoder {done.encoder}, reranker {done.reranker}"
     yield f"{done.embedded} texts embedded, {time_of(done.seconds)}, space {done.space.fingerprint[:12]}"
     yield f"changed: {', '.join(done.changed)}"
+
+
+def foreseen(found: Foreseen) -> Iterable[str]:
+    """What `reembed` would take."""
+    yield f"{found.texts} texts would be embedded in about {time_of(found.estimated_seconds)}, {found.estimated_bytes / 1e6:.1f} MB"
+    yield f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions); a dry run: nothing was changed"
 
 
 def verified(found: Findings) -> Iterable[str]:
