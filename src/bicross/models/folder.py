@@ -16,6 +16,7 @@ from bicross.models.weights import weight_files
 _POOLING_FLAGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max"}
 _PROMPT_NAMES = {"query": ("query", "search_query", "question"), "document": ("document", "passage", "search_document", "corpus")}
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")  # what `graph` builds from weights
+CALIBRATION = "int8.safetensors"  # what `int8` calibrated the model with
 UNLIMITED = 512  # what a model without any stated length is cut at
 Modules = list[tuple[str, Path]]
 """Class name and folder of each."""
@@ -54,6 +55,11 @@ class ModelFolder:
         return None
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the model was calibrated for int8."""
+        return (self.path / CALIBRATION).is_file()
+
+    @property
     def matryoshka(self) -> tuple[int, ...]:
         """Shorter dimensions that the model was trained for (Kusupati et al. 2022), as far as its folder tells: `matryoshka_dimensions` of
         the configuration, where some publish them, or the manifest that `train` writes.
@@ -79,7 +85,8 @@ class ModelFolder:
             else [graph, *graph.parent.glob(graph.stem + ".bin"), *graph.parent.glob(graph.name + "_data")]
         )
         digest = hashlib.sha256()
-        for path in [*files, self.path / "tokenizer.json"]:
+        calibration = [self.path / CALIBRATION] if self.is_calibrated else []  # it decides numbers, too
+        for path in [*files, *calibration, self.path / "tokenizer.json"]:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         reading: list[object] = [
             self.pooling,

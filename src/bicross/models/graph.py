@@ -6,7 +6,7 @@ the reference implementation to 1e-5 in fp32 (tests/models/test_parity.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,28 @@ from openvino import opset13 as op
 from bicross.errors import InputError
 from bicross.models.weights import Weights
 
+Linear = Callable[[Node, str, NDArray[np.generic]], Node]
+"""Makes the product of an input (..., in) with a weight (out, in), by the layer's name, before the bias is added."""
 _NEEDED = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "layer_norm_eps")
 _ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 
-def bert(config: Mapping[str, Any], weights: Weights) -> tuple[list[Node], Node]:
+def bert(config: Mapping[str, Any], weights: Weights, linear: Linear | None = None) -> tuple[list[Node], Node]:
     """The encoder: its inputs [ids, mask, types], each (batch, tokens) int64, and the last hidden state (batch, tokens, hidden).
+
+    `linear` makes the layers' products where they are not to be plain ones.
 
     Raises:
         InputError: the configuration asks for what this graph does not have, or a weight is missing.
     """
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
         raise InputError(f"This {config['model_type']} model has relative positions or is a decoder: run `bicross export` on it first.")
-    build = _Builder(config, _strip_prefix(weights))
+    build = _Builder(config, _strip_prefix(weights), linear)
     inputs = [op.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask", "token_type_ids")]  # (B, T)
     ids, mask, types = inputs
     hidden = build.embeddings(ids, types)  # (B, T, H)
     visible = op.convert(mask, "f32")  # (B, T)
-    bias = op.multiply(op.subtract(_const(np.float32(1)), op.unsqueeze(visible, _ints(1, 2))), _const(np.float32(-1e9)))  # (B, 1, 1, T)
+    bias = op.multiply(op.subtract(const(np.float32(1)), op.unsqueeze(visible, ints(1, 2))), const(np.float32(-1e9)))  # (B, 1, 1, T)
     for layer in range(config["num_hidden_layers"]):
         hidden = build.layer(f"encoder.layer.{layer}.", hidden, bias)
     return inputs, hidden
@@ -45,14 +49,14 @@ def bert(config: Mapping[str, Any], weights: Weights) -> tuple[list[Node], Node]
 def pool(hidden: Node, mask: Node, how: str, normalise: bool) -> Node:
     """One vector a text, (batch, hidden): the mean, the first ("cls") or the maximum of its tokens' vectors."""
     if how == "cls":
-        pooled = op.gather(hidden, _const(np.int64(0)), _const(np.int64(1)))
+        pooled = op.gather(hidden, const(np.int64(0)), const(np.int64(1)))
     elif how == "mean":
-        visible = op.unsqueeze(op.convert(mask, "f32"), _ints(2))  # (B, T, 1)
-        count = op.maximum(op.reduce_sum(visible, _ints(1)), _const(np.float32(1e-9)))  # (B, 1)
-        pooled = op.divide(op.reduce_sum(op.multiply(hidden, visible), _ints(1)), count)
+        visible = op.unsqueeze(op.convert(mask, "f32"), ints(2))  # (B, T, 1)
+        count = op.maximum(op.reduce_sum(visible, ints(1)), const(np.float32(1e-9)))  # (B, 1)
+        pooled = op.divide(op.reduce_sum(op.multiply(hidden, visible), ints(1)), count)
     elif how == "max":
-        padding = op.multiply(op.subtract(_const(np.float32(1)), op.unsqueeze(op.convert(mask, "f32"), _ints(2))), _const(np.float32(-1e9)))
-        pooled = op.reduce_max(op.add(hidden, padding), _ints(1))
+        padding = op.multiply(op.subtract(const(np.float32(1)), op.unsqueeze(op.convert(mask, "f32"), ints(2))), const(np.float32(-1e9)))
+        pooled = op.reduce_max(op.add(hidden, padding), ints(1))
     else:
         raise InputError(f"Pooling {how!r} is not known; expected mean, cls or max.")
     return unit_length(pooled) if normalise else pooled
@@ -80,13 +84,13 @@ def read(file: Path, output: str, rank: int) -> tuple[list[Node], Node]:
 
 def unit_length(x: Node) -> Node:
     """The last axis scaled to length 1."""
-    return op.normalize_l2(x, _ints(-1), 1e-12, "max")
+    return op.normalize_l2(x, ints(-1), 1e-12, "max")
 
 
 def classify(hidden: Node, config: Mapping[str, Any], weights: Weights) -> Node:
     """The sequence-classification head, (batch, labels): pooler and classifier of BERT, or the head of RoBERTa."""
     build = _Builder(config, _strip_prefix(weights))
-    first = op.gather(hidden, _const(np.int64(0)), _const(np.int64(1)))  # (B, H)
+    first = op.gather(hidden, const(np.int64(0)), const(np.int64(1)))  # (B, H)
     dense, out = ("classifier.dense", "classifier.out_proj") if "classifier.dense.weight" in weights else ("pooler.dense", "classifier")
     return build.linear(op.tanh(build.linear(first, dense)), out)
 
@@ -94,16 +98,15 @@ def classify(hidden: Node, config: Mapping[str, Any], weights: Weights) -> Node:
 class _Builder:
     """Layers by the names that the weights have."""
 
-    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+    def __init__(self, config: Mapping[str, Any], weights: Weights, linear: Linear | None = None) -> None:
         if absent := [key for key in _NEEDED if key not in config]:
             raise InputError(f"The model's config.json has no {', '.join(absent)}; copy or download the model again.")
-        self.weights, self.config = weights, config
+        self.weights, self.config, self.inner = weights, config, linear or _product
         self.heads, self.epsilon = config["num_attention_heads"], config["layer_norm_eps"]
         self.width = config["hidden_size"] // self.heads
 
     def weight(self, name: str) -> Node:
-        node = _const(self.array(name))
-        return node if self.array(name).dtype == np.float32 else op.convert(node, "f32")
+        return as_float(self.array(name))
 
     def array(self, name: str) -> NDArray[np.generic]:
         if name not in self.weights:
@@ -111,37 +114,40 @@ class _Builder:
         return self.weights[name]
 
     def linear(self, x: Node, name: str) -> Node:
-        return op.add(op.matmul(x, self.weight(name + ".weight"), False, True), self.weight(name + ".bias"))
+        return op.add(_product(x, name, self.array(name + ".weight")), self.weight(name + ".bias"))
+
+    def inner_linear(self, x: Node, name: str) -> Node:
+        return op.add(self.inner(x, name, self.array(name + ".weight")), self.weight(name + ".bias"))
 
     def norm(self, x: Node, name: str) -> Node:
-        scaled = op.mvn(x, _ints(-1), True, self.epsilon, "inside_sqrt")
+        scaled = op.mvn(x, ints(-1), True, self.epsilon, "inside_sqrt")
         return op.add(op.multiply(scaled, self.weight(name + ".weight")), self.weight(name + ".bias"))
 
     def embeddings(self, ids: Node, types: Node) -> Node:
-        axis = _const(np.int64(0))
-        length = op.gather(op.shape_of(ids), _const(np.int64(1)), axis)
+        axis = const(np.int64(0))
+        length = op.gather(op.shape_of(ids), const(np.int64(1)), axis)
         # RoBERTa counts positions from pad + 1; texts are padded on the right, so the index is the position.
         offset = 0 if self.config["model_type"] == "bert" else self.config.get("pad_token_id", 1) + 1
-        positions = op.range(_const(np.int64(offset)), op.add(length, _const(np.int64(offset))), _const(np.int64(1)), "i64")  # (T,)
-        words = op.gather(_const(self.array("embeddings.word_embeddings.weight")), ids, axis)  # (B, T, H)
+        positions = op.range(const(np.int64(offset)), op.add(length, const(np.int64(offset))), const(np.int64(1)), "i64")  # (T,)
+        words = op.gather(const(self.array("embeddings.word_embeddings.weight")), ids, axis)  # (B, T, H)
         # RoBERTa knows one type, whatever the tokenizer numbers the second text of a pair.
-        known = op.minimum(types, _const(np.int64(len(self.array("embeddings.token_type_embeddings.weight")) - 1)))
+        known = op.minimum(types, const(np.int64(len(self.array("embeddings.token_type_embeddings.weight")) - 1)))
         kinds = op.gather(self.weight("embeddings.token_type_embeddings.weight"), known, axis)
         places = op.gather(self.weight("embeddings.position_embeddings.weight"), positions, axis)  # (T, H)
         return self.norm(op.add(op.add(op.convert(words, "f32"), kinds), places), "embeddings.LayerNorm")
 
     def layer(self, name: str, x: Node, bias: Node) -> Node:
         query, key, value = (
-            self._split(self.linear(x, f"{name}attention.self.{part}")) for part in ("query", "key", "value")
+            self._split(self.inner_linear(x, f"{name}attention.self.{part}")) for part in ("query", "key", "value")
         )  # (B, N, T, D)
-        mixed = op.transpose(op.scaled_dot_product_attention(query, key, value, bias), _ints(0, 2, 1, 3))  # (B, T, N, D)
-        mixed = op.reshape(mixed, _ints(0, 0, self.heads * self.width), True)  # (B, T, H)
-        x = self.norm(op.add(x, self.linear(mixed, f"{name}attention.output.dense")), f"{name}attention.output.LayerNorm")
-        wide = self._activate(self.linear(x, f"{name}intermediate.dense"))  # (B, T, 4H)
-        return self.norm(op.add(x, self.linear(wide, f"{name}output.dense")), f"{name}output.LayerNorm")
+        mixed = op.transpose(op.scaled_dot_product_attention(query, key, value, bias), ints(0, 2, 1, 3))  # (B, T, N, D)
+        mixed = op.reshape(mixed, ints(0, 0, self.heads * self.width), True)  # (B, T, H)
+        x = self.norm(op.add(x, self.inner_linear(mixed, f"{name}attention.output.dense")), f"{name}attention.output.LayerNorm")
+        wide = self._activate(self.inner_linear(x, f"{name}intermediate.dense"))  # (B, T, 4H)
+        return self.norm(op.add(x, self.inner_linear(wide, f"{name}output.dense")), f"{name}output.LayerNorm")
 
     def _split(self, x: Node) -> Node:
-        return op.transpose(op.reshape(x, _ints(0, 0, self.heads, self.width), True), _ints(0, 2, 1, 3))
+        return op.transpose(op.reshape(x, ints(0, 0, self.heads, self.width), True), ints(0, 2, 1, 3))
 
     def _activate(self, x: Node) -> Node:
         name = self.config.get("hidden_act", "gelu")
@@ -159,10 +165,22 @@ def _strip_prefix(weights: Weights) -> Weights:
     return {name.removeprefix("bert.").removeprefix("roberta."): array for name, array in weights.items()}
 
 
-def _const(value: NDArray[np.generic] | np.generic) -> Node:
+def as_float(array: NDArray[np.generic]) -> Node:
+    """A constant, kept in memory as it is stored, and computed with in float32."""
+    node = const(array)
+    return node if array.dtype == np.float32 else op.convert(node, "f32")
+
+
+def _product(x: Node, name: str, weight: NDArray[np.generic]) -> Node:  # noqa: ARG001 - what replaces it needs the name
+    return op.matmul(x, as_float(weight), False, True)
+
+
+def const(value: NDArray[np.generic] | np.generic) -> Node:
+    """A constant; an array's memory is shared, not copied."""
     array = np.asarray(value, order="C")
     return ov.op.Constant(array, shared_memory=bool(array.ndim))
 
 
-def _ints(*values: int) -> Node:
+def ints(*values: int) -> Node:
+    """Axes, shapes and orders, (len(values),)."""
     return ov.op.Constant(np.array(values, dtype=np.int64))

@@ -49,9 +49,9 @@ def best_precision() -> str:
 
 def bi_encoder(folder: ModelFolder, precision: str | None) -> Network:
     """The network of an encoder, with two outputs: pooled vectors (batch, dim), and the tokens' unit vectors (batch, tokens, dim)."""
-    file = folder.graph_file()
+    file, precision = folder.graph_file(), _precision(folder, precision)
     if file is None:
-        inputs, hidden = graph.bert(folder.config, read_weights(folder.path))
+        inputs, hidden = graph.bert(folder.config, read_weights(folder.path), _linear(folder, precision))
     else:
         inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
     pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
@@ -64,10 +64,10 @@ def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
     Raises:
         InputError: the model has several classes, which is no reranker.
     """
-    file = folder.graph_file()
+    file, precision = folder.graph_file(), _precision(folder, precision)
     if file is None:
         weights = read_weights(folder.path)
-        inputs, hidden = graph.bert(folder.config, weights)
+        inputs, hidden = graph.bert(folder.config, weights, _linear(folder, precision))
         logits = graph.classify(hidden, folder.config, weights)
     else:
         inputs, logits = graph.read(file, "logits", rank=2)
@@ -77,21 +77,41 @@ def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
     return network
 
 
+def _precision(folder: ModelFolder, asked: str | None) -> str:
+    """What is asked for, or int8 for a folder that is calibrated for it, where the processor has such products; else what is best."""
+    if asked == "int8" and not folder.is_calibrated:
+        raise InputError(f"{folder.root} is not calibrated for int8. Run: bicross quantize")
+    return asked or ("int8" if folder.is_calibrated and has_int8() else best_precision())
+
+
+def _linear(folder: ModelFolder, precision: str) -> graph.Linear | None:
+    if precision != "int8":
+        return None
+    from bicross.models import int8  # imports this module
+
+    return int8.linear(int8.read_ranges(folder))
+
+
+def has_int8() -> bool:
+    """Whether the processor multiplies 8-bit integers faster than floats."""
+    return "INT8" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class Network:
     """A compiled graph: one single-threaded stream a core, so that a batch's numbers do not depend on the number of cores."""
 
     budget = TOKEN_BUDGET
 
-    def __init__(self, model: ov.Model, precision: str | None) -> None:
-        precision = precision or best_precision()
-        if precision not in ("f32", "bf16"):
-            raise InputError(f"Precision {precision!r} is not known; expected f32 or bf16.")
+    def __init__(self, model: ov.Model, precision: str) -> None:
+        if precision not in ("f32", "bf16", "int8"):
+            raise InputError(f"Precision {precision!r} is not known; expected f32, bf16 or int8.")
+        floats = best_precision() if precision == "int8" else precision  # of all that is no product of integers
         self.precision, self.streams = precision, cores()
         width = model.outputs[0].partial_shape[1]
         self.dim = int(width.get_length()) if width.is_static else 1  # a file may leave it open how many scores there are
         self._inputs = len(model.inputs)  # ids, mask, and types where the model has them
         self._compiled = _core().compile_model(
-            model, "CPU", {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": self.streams, "INFERENCE_NUM_THREADS": self.streams}
+            model, "CPU", {"INFERENCE_PRECISION_HINT": floats, "NUM_STREAMS": self.streams, "INFERENCE_NUM_THREADS": self.streams}
         )
 
     def run(self, batches: Iterable[Batch], output: int = 0) -> Iterator[Output]:
@@ -107,6 +127,13 @@ class Network:
             started += 1
         for position in range(finished, started):
             yield self._collect(requests[position % len(requests)], output)
+
+    def all_outputs(self, batches: Iterable[Batch]) -> Iterator[list[Output]]:
+        """Every output of the graph for each batch, one batch after the other."""
+        request = self._compiled.create_infer_request()
+        for batch in batches:
+            request.infer(dict(enumerate(batch[: self._inputs])))
+            yield [np.array(request.get_output_tensor(place).data, dtype=np.float32) for place in range(len(self._compiled.outputs))]
 
     @staticmethod
     def _collect(request: ov.InferRequest, output: int) -> Output:
