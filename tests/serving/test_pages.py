@@ -284,31 +284,6 @@ def test_the_collections_page_tells_what_it_holds_and_what_answers(browser: http
     assert "<dd>5</dd>" in page and "bicross/hashed" in page and "Not tuned yet" in page and 'hx-trigger="every 5s"' in page
 
 
-def test_the_collections_page_shows_what_a_latency_budget_buys(browser: httpx.Client, folder: Path) -> None:
-    assert "Not planned yet" in browser.get("/collection").text
-    way = {"stage": "both", "depth": 20, "reranker": "/home/me/models/mine", "adaptive": True, "fast": None}
-    point = {"name": HOSTILE, "way": way, "quality": 0.5, "confidence": [0.4, 0.6], "read": 12.0, "p50": 0.01, "p95": 0.02, "timed": 60}
-    point["best"] = True
-    plan = {
-        "questions": 9,
-        "measure": "nDCG@10",
-        "budget": 0.05,
-        "depth": 100,
-        "points": [point],
-        "chosen": point,
-        "refused": "",
-        "when": 0,
-    }
-    plan |= {"half": None, "twice": {"budget": 0.1, "point": point, "difference": 0.01, "confidence": [0, 0.02]}, "seconds": 1}
-    plan |= {"adaptive": [], "remarks": [], "written": True, "dry_run": False, "skipped": []}
-    (folder / "plan.json").write_text(json.dumps(plan), "utf-8")
-    page = browser.get("/collection").text
-    assert "0.5000, 20.0 ms" in page and "+0.0100" in page and 'class="figure"' in page
-    assert HOSTILE not in page and escape(HOSTILE) in page and "/home/me" not in page
-    (folder / "plan.json").write_text("{}", "utf-8")
-    assert "Not planned yet" in browser.get("/collection").text
-
-
 def test_a_run_of_tune_shows_its_steps_and_whether_it_still_runs(fresh_collection: Path) -> None:
     run = Run.of(fresh_collection / "tuning", {"seed": 0})
     with run.locked():
