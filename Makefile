@@ -4,12 +4,13 @@
 #   make check   style, types, import contract, size caps
 #   make bench   what needs no other data; with DATA=FOLDER of BEIR folders, the tuning runs too (hours)
 #   make prove   the slow proofs: kills, damage, long runs
+#   make docs    the documentation site, into site/; a link that leads nowhere fails it
 
 PYTHON = python3
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench prove setup clean
+.PHONY: demo test check bench prove docs setup clean
 .NOTPARALLEL:
 
 demo: .venv/ready-to-run
@@ -35,10 +36,13 @@ endif
 prove: .venv/ready-to-develop
 	$(BIN)/python -m pytest -m slow
 
+docs: .venv/ready-to-develop
+	$(BIN)/mkdocs build --strict
+
 setup: .venv/ready-to-develop
 
 clean:
-	rm -rf .venv .demo
+	rm -rf .venv .demo site
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

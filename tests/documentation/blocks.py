@@ -1,0 +1,150 @@
+"""The code blocks of a page, run in order in one folder, as a reader would type them.
+
+A `console` block holds commands, each after `$ `, and what they print, which is not compared; without a `$ ` it is output alone. A `python`
+block is a script. A comment before a block says what is special about it:
+
+    <!-- not run: REASON -->     it needs what CI has not
+    <!-- slow -->                it is run by `make prove`; so is all on the page that needs what it makes
+    <!-- exits with 2 -->        what its last command answers
+
+`bicross serve` is started on a free port and stays until the end of the page; later commands that ask 127.0.0.1:8080 are sent there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 600  # seconds for a block's command
+_FENCE = re.compile(r"^```(\w*)\s*$")
+_MARKER = re.compile(r"^<!-- (not run: .+|slow|exits with \d+) -->$")
+_HERE = re.compile(r"<<\s*'?(\w+)'?")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page: `language`, text, the line of its fence (from 1), and what its comment says."""
+
+    language: str
+    text: str
+    line: int
+    marker: str = ""
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands of a console block, each whole: continued lines and here-documents included."""
+        found: list[str] = []
+        lines = iter(self.text.splitlines())
+        for line in lines:
+            if not line.startswith("$ "):
+                continue
+            command = line.removeprefix("$ ")
+            while command.endswith("\\"):
+                command += "\n" + next(lines)
+            if here := _HERE.search(command):
+                for more in lines:
+                    command += "\n" + more
+                    if more == here.group(1):
+                        break
+            found.append(command)
+        return found
+
+    @property
+    def status(self) -> int:
+        """The exit status that its last command is to have."""
+        return int(self.marker.removeprefix("exits with ")) if self.marker.startswith("exits with ") else 0
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page in Markdown, in order."""
+    found: list[Block] = []
+    before, opened, language, inside = "", 0, "", list[str]()
+    for number, line in enumerate(page.splitlines(), 1):
+        fence = _FENCE.match(line)
+        if fence and not opened:
+            opened, language, inside = number, fence.group(1), []
+        elif fence:
+            marker = _MARKER.match(before)
+            found.append(Block(language, "\n".join(inside), opened, marker.group(1) if marker else ""))
+            opened, before = 0, ""
+        elif opened:
+            inside.append(line)
+        elif line.strip():
+            before = line.strip()
+    return found
+
+
+def run(page: str, folder: Path, slow: bool) -> list[str]:
+    """Run a page's blocks in `folder`, with `slow` the slow ones too: what went wrong, a command each; nothing if all is well."""
+    wrong: list[str] = []
+    with ExitStack() as servers:
+        port = _free_port()
+        for block in blocks(page):
+            if block.marker.startswith("not run") or (block.marker == "slow" and not slow):
+                continue
+            commands = block.commands if block.language == "console" else []
+            if block.language == "python":
+                (folder / "block.py").write_text(block.text, "utf-8")
+                commands = ["python block.py"]
+            for place, command in enumerate(commands):
+                expected = block.status if place == len(commands) - 1 else 0
+                trouble = _done(command, folder, expected, port, servers)
+                wrong += [f"line {block.line}: {command.splitlines()[0]}\n{trouble}"] if trouble else []
+    return wrong
+
+
+def _done(command: str, folder: Path, expected: int, port: int, servers: ExitStack) -> str:
+    """Run one command; what is wrong with how it ended, or nothing."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    if command.startswith("bicross serve "):
+        words = [sys.executable, "-m", "bicross.cli.main", *command.partition("#")[0].split()[1:], "--port", str(port)]
+        server = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        servers.callback(_ended, server)
+        return "" if _ready(f"http://127.0.0.1:{port}/readyz", server) else f"not ready; the server ended with {server.poll()}"
+    command = command.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    try:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"was not done after {PATIENCE} s"
+    return "" if done.returncode == expected else f"exit {done.returncode}, expected {expected}: {(done.stderr or done.stdout)[-600:]}"
+
+
+def _free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port: int = asked.getsockname()[1]
+        return port
+
+
+def _ready(url: str, server: subprocess.Popen[bytes]) -> bool:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    return False
+
+
+def _ended(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    server.wait(timeout=60)
