@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -39,6 +38,7 @@ from bicross.models.cross_encoder import CrossEncoder
 from bicross.models.folder import CALIBRATION, ModelFolder, read_folder
 from bicross.models.network import best_precision, cores, has_int8
 from bicross.models.tokens import load_tokenizer, to_arrays
+from bicross.provenance import processor
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, QuantizeSettings
 from bicross.starter import GENERAL, unpacked
 
@@ -235,13 +235,6 @@ def peers(count: int, rounds: int) -> dict[str, Any]:
     return found
 
 
-def processor() -> str:
-    """Its name, as the system has it, and how many cores this process may use."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return f"{found}, {cores()} cores"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -255,7 +248,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(THREADS)
-    found: dict[str, Any] = {"processor": processor(), "threads": THREADS, "rounds": options.rounds, "limit": LIMIT}
+    found: dict[str, Any] = {"processor": f"{processor()}, {cores()} cores", "threads": THREADS, "rounds": options.rounds, "limit": LIMIT}
     found["versions"] = {name: version(name) for name in ("torch", "sentence-transformers", "openvino", "tokenizers")}
     with TemporaryDirectory() as work:
         if options.only != "rerank":

@@ -18,42 +18,17 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-# ruff: noqa: PLC0414 - a verb that is joined in one place is given on under its name
-from bicross import calibrating, checking, evaluating, judging_session, moving
-from bicross.analysing.verbs import cluster as cluster
-from bicross.analysing.verbs import duplicates as duplicates
-from bicross.analysing.verbs import pairs as pairs
-from bicross.answering.verbs import agreement as agreement
-from bicross.answering.verbs import classify as classify
-from bicross.answering.verbs import faq as faq
-from bicross.answering.verbs import similarity as similarity
-from bicross.calibrating import CalibratedCollection
-from bicross.checking import Checked
 from bicross.collection.check import Findings, Status
 from bicross.collection.store import Collection
-from bicross.conversion.verbs import convert as convert
-from bicross.conversion.verbs import inspect_data as inspect_data
-from bicross.conversion.verbs import split_data as split_data
 from bicross.data.counting import count_documents
 from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
-from bicross.data.trec import read_runs
-from bicross.doctor import doctor as doctor
-from bicross.evaluation.compare import Comparison
-from bicross.evaluation.compare import compare as compare_runs
-from bicross.evaluation.reliability import Wish
-from bicross.exporting import export as export
-from bicross.exporting import push as push
-from bicross.inspecting import inspect_sources
-from bicross.judging_session import Ask, Judged
 from bicross.models import names, registry
-from bicross.moving import foreseen as foreseen
 from bicross.opened import OpenCollection
-from bicross.planner.plan import Planned
-from bicross.planner.plan import plan as plan_collection
 from bicross.results import (
     Answers,
     Deleted,
@@ -80,20 +55,57 @@ from bicross.settings import (
     JudgeSettings,
     MineSettings,
     PlanSettings,
-    QuantizeSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
 )
-from bicross.tuning import steps
 from bicross.upsert import Upsert, adopt, begun, chunks_of, encoder_of, sample_of
-from bicross.watching import watch as watch
 
+# ruff: noqa: PLC0414 - a verb that is joined in one place is given on under its name
 if TYPE_CHECKING:
-    from bicross.quantizing import Quantized
+    from bicross.analysing.verbs import cluster as cluster
+    from bicross.analysing.verbs import duplicates as duplicates
+    from bicross.analysing.verbs import pairs as pairs
+    from bicross.answering.verbs import agreement as agreement
+    from bicross.answering.verbs import classify as classify
+    from bicross.answering.verbs import faq as faq
+    from bicross.answering.verbs import similarity as similarity
+    from bicross.calibrating import CalibratedCollection
+    from bicross.checking import Checked
+    from bicross.conversion.verbs import convert as convert
+    from bicross.conversion.verbs import inspect_data as inspect_data
+    from bicross.conversion.verbs import split_data as split_data
+    from bicross.doctor import doctor as doctor
+    from bicross.evaluation.compare import Comparison
+    from bicross.evaluation.reliability import Wish
+    from bicross.exporting import export as export
+    from bicross.exporting import push as push
+    from bicross.judging_session import Ask, Judged
+    from bicross.moving import foreseen as foreseen
+    from bicross.planner.plan import Planned
+    from bicross.quantizing import quantize as quantize
+    from bicross.watching import watch as watch
 
+_ELSEWHERE = {
+    "bicross.analysing.verbs": ("cluster", "duplicates", "pairs"),
+    "bicross.answering.verbs": ("agreement", "classify", "faq", "similarity"),
+    "bicross.conversion.verbs": ("convert", "inspect_data", "split_data"),
+    "bicross.doctor": ("doctor",),
+    "bicross.exporting": ("export", "push"),
+    "bicross.moving": ("foreseen",),
+    "bicross.quantizing": ("quantize",),
+    "bicross.watching": ("watch",),
+}
+"""Module -> verbs that are joined there, and given on under their names. Imported when first asked for, so that a search starts quickly."""
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many of it, and of how many (0 where that is not known)."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, verbs in _ELSEWHERE.items():
+        if name in verbs:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'bicross.pipeline' has no attribute {name!r}")
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -149,6 +161,8 @@ def reembed(path: Path, encoder_name: str, progress: Progress = silent) -> Index
 
     Interrupted, it resumes; until the swap, search answers from the old space.
     """
+    from bicross import moving
+
     return moving.reembed(path, encoder_name, progress)
 
 
@@ -162,6 +176,8 @@ def rollback(path: Path, progress: Progress = silent) -> RolledBack:
     Raises:
         InputError: there is nothing to go back to. ModelNotFound: a model of before is gone. SpaceMismatch: it is another one now.
     """
+    from bicross import moving
+
     return moving.rollback(path, progress)
 
 
@@ -171,6 +187,8 @@ def inspect(sources: Sequence[Path], settings: IndexSettings = IndexSettings(), 
     Raises:
         InputError: a source, model or setting is not what it should be.
     """
+    from bicross.inspecting import inspect_sources
+
     return inspect_sources(sources, settings, progress)
 
 
@@ -245,6 +263,8 @@ def evaluate(
     Raises:
         InputError: a file, measure or rule is not what it should be, or no question of the qrels is among the queries or in the baseline.
     """
+    from bicross import evaluating
+
     return evaluating.evaluate(path, queries_path, qrels_path, settings, measuring, run_path, report_path, against_path, progress)
 
 
@@ -266,6 +286,8 @@ def calibrate(
     Raises:
         InputError: a file is not what it should be, or the judgements tell nothing apart. StoreError: the collection was changed meanwhile.
     """
+    from bicross import calibrating
+
     return calibrating.calibrate(path, queries_path, qrels_path, wished, value, report_path, dry_run, progress)
 
 
@@ -286,29 +308,9 @@ def plan(
     Raises:
         InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
     """
+    from bicross.planner.plan import plan as plan_collection
+
     return plan_collection(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
-
-
-def quantize(
-    path: Path,
-    model: Literal["reranker", "encoder"] = "reranker",
-    settings: QuantizeSettings = QuantizeSettings(),
-    queries_path: Path | None = None,
-    qrels_path: Path | None = None,
-    dry_run: bool = False,
-    progress: Progress = silent,
-) -> Quantized:
-    """Have a collection's model compute in 8-bit integers, calibrated on the collection's own texts, if it ranks as before and is faster.
-
-    What changes is measured on every other question, and refused beyond the limits of the settings. The model is written into the
-    collection; an encoder's vectors are made anew, in a space of their own. In a dry run nothing is kept; `rollback` goes back.
-
-    Raises:
-        InputError: the model cannot be quantized, or the processor would gain nothing. StoreError: the collection was changed meanwhile.
-    """
-    from bicross.quantizing import quantize as quantize_model
-
-    return quantize_model(path, model, queries_path, qrels_path, settings, dry_run, progress)
 
 
 def questions(
@@ -333,6 +335,8 @@ def check(path: Path, queries_path: Path, settings: CheckSettings = CheckSetting
     Raises:
         InputError: the queries are not what they should be.
     """
+    from bicross import checking
+
     return checking.check(path, queries_path, settings, progress)
 
 
@@ -342,11 +346,16 @@ def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, a
     Raises:
         InputError: the queries are not what they should be, or `into` holds other judgements. Locked: another process judges into it.
     """
+    from bicross import judging_session
+
     return judging_session.judge(path, queries_path, into, settings, ask, progress)
 
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:
     """Is the second run better than the first? A paired test on the same questions, with its interval."""
+    from bicross.data.trec import read_runs
+    from bicross.evaluation.compare import compare as compare_runs
+
     a, b = read_runs([run_a, run_b])
     return compare_runs(a, b, read_qrels(qrels_path), measure)
 
@@ -356,6 +365,8 @@ def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10"
 
 def split(queries_path: Path, qrels_path: Path, into: Path, share: float = 0.2, seed: int = 0) -> SplitFiles:
     """Judged questions into a part to train on and a part to measure with; near-duplicates stay together."""
+    from bicross.tuning import steps
+
     return steps.split(queries_path, qrels_path, into, share, seed)
 
 
@@ -364,6 +375,8 @@ def weigh(path: Path, queries_path: Path, qrels_path: Path, depth: int | None = 
 
     `rollback` goes back.
     """
+    from bicross.tuning import steps
+
     return steps.weigh(path, queries_path, qrels_path, depth, progress)
 
 
@@ -384,11 +397,15 @@ def mine(
     Raises:
         InputError: a file is not what it should be.
     """
+    from bicross.tuning import steps
+
     return steps.mine(path, queries_path, qrels_path, into, settings, reranker, audit_path, progress)
 
 
 def distill(source: Path, reranker: str, into: Path, progress: Progress = silent) -> MinedFile:
     """A mined file with the scores of another cross-encoder, for `train` to learn."""
+    from bicross.tuning import steps
+
     return steps.distill(source, reranker, into, progress)
 
 
@@ -408,6 +425,8 @@ def train(
     Raises:
         InputError: the rows do not fit the loss, or `into` is not empty.
     """
+    from bicross.tuning import steps
+
     starter = STARTER_ENCODER if kind == "bi-encoder" else STARTER_RERANKER
     return steps.train(kind, rows, base or starter, into, settings, teacher, progress)
 
@@ -420,6 +439,8 @@ def mix(tuned: str, into: Path, base: str | None = None, share: float = 0.5) -> 
     Raises:
         InputError: the two are not of one origin, or `into` is not empty.
     """
+    from bicross.tuning import steps
+
     return steps.mix(tuned, base or STARTER_ENCODER, share, into)
 
 

@@ -92,7 +92,7 @@ def test_a_calibrated_folder_computes_in_8_bits_and_is_another_model(folder: Mod
 
 
 def test_a_model_that_is_not_calibrated_is_not_run_in_8_bits(folder: ModelFolder) -> None:
-    with pytest.raises(InputError, match="not calibrated for int8. Run: bicross quantize"):
+    with pytest.raises(InputError, match=r"not calibrated for int8\. Run: bicross quantize"):
         (CrossEncoder if folder.is_reranker else BiEncoder)(folder, "int8")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bicross.cli.options import AtCollection, DepthFlag, Json, QrelsFlag, Queries, StageFlag, depth_of, settings_of
+from bicross.cli.options import AtCollection, DepthFlag, DeviceFlag, Json, QrelsFlag, Queries, StageFlag, depth_of, run_on, settings_of
 
 REGRESSION = 3  # the exit code of a rule of --fail-if that failed
 
@@ -28,6 +28,7 @@ def evaluate(
         list[str] | None, typer.Option("--fail-if", help="'nDCG@10 drops 0.01': exit with 3 if it did, beyond chance. Several allowed.")
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Write the rankings here, as a TREC run.")] = None,
+    device: DeviceFlag = None,
     as_json: Json = False,
 ) -> None:
     """Measure search on questions with known answers: recall and reranking apart, what goes wrong, and what changed since a baseline."""
@@ -36,6 +37,7 @@ def evaluate(
     from bicross.cli.progress import bar
     from bicross.settings import parse_measure_names
 
+    run_on(device)
     settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
     measuring = settings_of("EvaluateSettings", measures=parse_measure_names(measures), fail_if=fail_if or ())
     with bar() as progress:

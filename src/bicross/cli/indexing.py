@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bicross.cli.options import Encoder, IdColumn, Json, Reranker, Source, TextColumn, TitleColumn, Tokens, settings_of
+from bicross.cli.options import DeviceFlag, Encoder, IdColumn, Json, Reranker, Source, TextColumn, TitleColumn, Tokens, run_on, settings_of
 
 if TYPE_CHECKING:
     from bicross.results import Round, Watched
@@ -34,6 +34,7 @@ def index(
     queries: Annotated[
         Path | None, typer.Option(help="Questions like those to come: a large index is tuned and measured with a sample of them.")
     ] = None,
+    device: DeviceFlag = None,
     as_json: Json = False,
 ) -> None:
     """Put documents into a collection: upsert by id; only what changed is embedded. Interrupted, run it again."""
@@ -41,6 +42,7 @@ def index(
     from bicross.cli import show
     from bicross.cli.progress import bar
 
+    run_on(device)
     settings = settings_of(
         "IndexSettings",
         encoder=encoder,

@@ -33,10 +33,12 @@ from bicross.cli import (
 from bicross.cli.options import (
     AtCollection,
     DepthFlag,
+    DeviceFlag,
     Json,
     StageFlag,
     depth_of,
     duration,
+    run_on,
     settings_of,
 )
 from bicross.errors import BicrossError, InputError
@@ -87,12 +89,14 @@ def search(
     deadline: Annotated[
         str | None, typer.Option(metavar="TIME", help="Answer within such as 50ms, with the best order known by then.")
     ] = None,
+    device: DeviceFlag = None,
     as_json: Json = False,
 ) -> None:
     """Answer questions: recall by words and by meaning, then rerank the best candidates."""
     from bicross import filters, pipeline
     from bicross.cli import show
 
+    run_on(device)
     due = None if deadline is None else duration(deadline, "--deadline")
     settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage, min_probability=min_probability, deadline=due)
     chosen = None if where is None else filters.parse(where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,10 @@ StageFlag = Annotated[
         "--stage", help="both (recall and rerank), lexical, dense or fused.", autocompletion=one_of("both", "lexical", "dense", "fused")
     ),
 ]
+DeviceFlag = Annotated[
+    str | None,
+    typer.Option("--device", metavar="DEVICE", help="Where models run: auto, cpu, cuda or mps. [default: BICROSS_DEVICE, or auto]"),
+]
 Queries = Annotated[
     Path, typer.Option(help="Questions: a JSONL, CSV, TSV or Parquet file, a BEIR folder, a saved dataset, or ir_datasets:ID.")
 ]
@@ -73,6 +78,14 @@ def _problem(problem: Mapping[str, Any]) -> str:
     meant = f"; did you mean {near[0]!r}?" if near else ""
     place = ".".join(map(str, problem["loc"])) or "value"
     return f"{place}: {problem['msg'].removeprefix('Value error, ')} (found {found!r}{meant})"
+
+
+def run_on(device: str | None) -> None:
+    """Have models run there, in processes that this one starts, too. Raises InputError or MissingExtra where they cannot."""
+    if device is not None:
+        from bicross.models import devices
+
+        os.environ[devices.VARIABLE] = devices.resolved(device)
 
 
 @contextmanager

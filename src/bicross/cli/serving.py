@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bicross.cli.options import Json, serving_installed, settings_of
+from bicross.cli.options import DeviceFlag, Json, run_on, serving_installed, settings_of
 
 Collections = Annotated[list[Path], typer.Argument(metavar="COLLECTION...", help="Folders of collections; the first is the default.")]
 
@@ -30,12 +30,14 @@ def serve(
     ] = False,
     max_wait: Annotated[float, typer.Option(help="Seconds; work that would wait longer is refused (429).")] = 1.0,
     drain: Annotated[float, typer.Option(help="Seconds that an ending server has to finish what it began.")] = 8.0,
+    device: DeviceFlag = None,
     as_json: Json = False,
 ) -> None:
     """Serve collections over HTTP: search, rerank and embed for programs, agents (MCP) and people. Ctrl-C ends it.
 
     With --json, one JSON object on stdout says the address when requests are taken. The log goes to stderr. Needs the extra `serve`.
     """
+    run_on(device)
     settings = settings_of(
         "ServeSettings",
         host=host,
