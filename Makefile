@@ -31,6 +31,8 @@ bench: .venv/ready-to-develop
 	for claim in throughput overload sigterm; do $(BIN)/python benchmarks/serving.py $$claim || exit 1; done
 ifdef DATA
 	$(BIN)/python benchmarks/tuning.py --data $(DATA) --work .bench
+	$(BIN)/python benchmarks/depth.py --data $(DATA) --sets cranfield:test stard:dev medquad:test --work .bench/plans
+	$(BIN)/python benchmarks/plan.py --data $(DATA) --sets cranfield:test stard:dev medquad:test --p95 50ms --work .bench/plans
 endif
 
 prove: .venv/ready-to-develop

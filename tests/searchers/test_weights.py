@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from bicross.records import Calibration, Term
+from bicross.searchers.foresight import Foresight, Line
 from bicross.searchers.weights import Weights
 
 
@@ -19,7 +20,8 @@ def test_of_an_unknown_pair_both_searches_count_alike_and_the_reranker_as_much_a
 def test_through_json_and_back() -> None:
     curved = Calibration(-1.5, {"dense": Term(3.0, -0.2), "rerank": Term(0.5)}, ((-2.0, 0.1), (1.0, 0.8)), "0123abcd")
     calibration = {"both": curved, "lexical": Calibration(-0.4, {"lexical": Term(1.7, 0.0)})}
-    weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, calibration)
+    foresight = Foresight({"rerank": Line({"dense": 1.5, "fast": 0.5}, -3.0, 1.2, 0.9)}, 0.1)
+    weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, calibration, "both", foresight, "a/fast")
     assert Weights.of(json.loads(json.dumps(weights.as_json()))) == weights
 
 
