@@ -28,6 +28,8 @@ check: .venv/ready-to-develop
 
 bench: .venv/ready-to-develop
 	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/speed.py --with-peers
+	$(BIN)/python benchmarks/gpu.py
 	for claim in throughput overload sigterm; do $(BIN)/python benchmarks/serving.py $$claim || exit 1; done
 ifdef DATA
 	$(BIN)/python benchmarks/tuning.py --data $(DATA) --work .bench
