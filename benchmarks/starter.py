@@ -9,8 +9,9 @@ none. Of a set with more questions than SETS says, as many are drawn at random; 
 - BM25; all-MiniLM-L6-v2, on English sets; the e5-small-zh-en that the starter bi-encoder was made from; the starter bi-encoder;
   fused search,
 - and of the best DEPTH of fused search in another order: late interaction, the fast and the full cross-encoder, each alone and, as
-  a search does it, in the combination whose weights `tools/fit_starter_weights.py` fitted on other questions; against fused search
-  as a paired difference; the same by depth; and how far the shipped probabilities are from what was the case.
+  a search does it, in the combination whose weights `tools/fit_starter_weights.py` fitted on other questions, beside the scores of
+  recall alone in such a combination; against fused search as a paired difference; the same by depth; and how far the shipped
+  probabilities are from what was the case.
 
 Prints, and writes benchmarks/results/starter.json. Interrupted, it goes on.
 """
@@ -116,18 +117,14 @@ def read_run(path: Path) -> dict[str, Ranking]:
 def _reordered(table: Table, one: Scored) -> None:
     for label, reranker, feature in (("late interaction", "full", "late"), ("fast", "fast", "rerank"), ("full", "full", "rerank")):
         table.add(f"{label} alone", one.reordered(reranker, {feature: 1.0}, DEPTH), True)
-    table.add("fused + late interaction", one.reordered("full", late_weights(), DEPTH), True)
+    others = json.loads((HERE / "results" / "starter_weights.json").read_bytes())
+    table.add("recall scores, weighted", one.reordered("full", others["recall"], DEPTH), True)
+    table.add("fused + late interaction", one.reordered("full", others["late"], DEPTH), True)
     for label, folder in FOLDERS.items():
         weights = shipped(folder).combination
         table.add(f"fused + {label}", one.reordered(label, weights, DEPTH), True)
         for depth in DEPTHS:
             table.add(f"fused + {label}, depth {depth}", one.reordered(label, weights, depth), True)
-
-
-def late_weights() -> Mapping[str, float]:
-    """Late interaction in place of a cross-encoder, by its own fitted weights."""
-    found: Mapping[str, float] = json.loads((HERE / "results" / "starter_weights.json").read_bytes())["late"]
-    return found
 
 
 def show(name: str, rows: Mapping[str, Row]) -> None:

@@ -138,7 +138,10 @@ def main() -> None:
     for weight, values in fusion.items():
         report(str(weight), values)
     sets = {name: scored(one, *asked[name], options.work / f"{name}-scored") for name, one in opened.items()}
-    every: dict[str, dict[str, float]] = {"late": fitted(sets, "full", ("late",), None)}
+    every: dict[str, dict[str, float]] = {
+        "recall": fitted(sets, "full", (), None),
+        "late": fitted(sets, "full", ("late",), None),
+    }
     print("order of the candidates, nDCG@10:")
     report("fused", {name: float(np.mean(quality(one, one.rankings["full"], list(one.qrels)))) for name, one in sets.items()})
     for reranker in RERANKERS:
