@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from bicross.cli.main import app
 from tests.documentation.blocks import Block, blocks, run
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +79,32 @@ def test_what_fails_is_told_with_its_line_and_its_words(tmp_path: Path) -> None:
     first, second = run(page, tmp_path, slow=False)
     assert first == "line 1: echo lost >&2; exit 3\nexit 3, expected 0: lost\n"
     assert second.startswith("line 5: python block.py\nexit 4, expected 0")
+
+
+def typed() -> list[tuple[str, str]]:
+    """Every `bicross` command of every page, with its place."""
+    pages = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [
+        (f"{page.relative_to(ROOT)}:{block.line}", part)
+        for page in pages
+        for block in blocks(page.read_text("utf-8"))
+        if block.language == "console"
+        for command in block.commands
+        for part in re.split(r"\s(?:\||&&|;|>|<)\s", command.replace("\\\n", " "))
+        if part.startswith("bicross ")
+    ]
+
+
+def test_every_command_on_every_page_has_the_flags_that_it_is_given() -> None:
+    found, wrong = typed(), list[str]()
+    for place, command in found:
+        words = [word for word in shlex.split(command, comments=True)[1:] if word != "…"]
+        at: Any = get_command(app)
+        while words and hasattr(at, "commands") and words[0] in at.commands:
+            at = at.commands[words.pop(0)]
+        flags = {name for option in at.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+        given = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
+        wrong += [f"{place}: {flag} in: {command}" for flag in given if flag not in flags]
+        wrong += [f"{place}: no command: {command}"] if hasattr(at, "commands") and not set(given) & flags else []
+    assert len(found) > 50
+    assert not wrong, "\n".join(wrong)
