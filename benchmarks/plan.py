@@ -46,6 +46,7 @@ SERVED, JUDGED, EVERY = 500, 300, 5
 def collection_of(source: Path, work: Path) -> Path:
     """Indexed, or as it was left there."""
     path = work / source.name
+    work.mkdir(parents=True, exist_ok=True)
     if not Collection.exists(path):
         with bar() as progress:
             pipeline.index([source], path, progress=progress)
@@ -108,6 +109,8 @@ def one_set(source: Path, split: str, work: Path, budget: float) -> dict[str, An
     sample = sorted(judged, key=lambda query: query.id)
     sample = draw.sample(sample, min(JUDGED, len(sample)))
     if planned.chosen is not None:
+        if planned.written:
+            pipeline.rollback(path)  # what is measured exhaustively, and the next run, begin where the plan did
         found["exhaustive"] = exhaustive(path, sample, {query.id: qrels[query.id] for query in sample}, settings, planned)
     return found
 
