@@ -27,7 +27,7 @@ from bicross import asking, durable, pipeline
 from bicross.cli.options import duration
 from bicross.cli.planning import shown
 from bicross.cli.progress import bar
-from bicross.collection.store import Collection
+from bicross.collection.store import Collection, Facts
 from bicross.data.questions import read_queries
 from bicross.evaluation.compare import APART, bootstrap_interval, differences
 from bicross.evaluation.latency import percentiles
@@ -51,6 +51,12 @@ def collection_of(source: Path, work: Path) -> Path:
         with bar() as progress:
             pipeline.index([source], path, progress=progress)
     return path
+
+
+def facts_of(path: Path) -> Facts:
+    """The models and weights that answer now."""
+    with Collection.open(path).view() as view:
+        return view.facts
 
 
 def served(path: Path, questions: Sequence[Query]) -> dict[str, float]:
@@ -95,6 +101,7 @@ def exhaustive(path: Path, queries: list[Query], qrels: Any, settings: PlanSetti
 def one_set(source: Path, split: str, work: Path, budget: float) -> dict[str, Any]:
     path, settings = collection_of(source, work), PlanSettings(p95=budget)
     qrels_path = source / "qrels" / f"{split}.tsv"
+    before = facts_of(path)
     with bar() as progress:
         planned = pipeline.plan(path, settings, source / "queries.jsonl", qrels_path, progress=progress)
     print("\n".join(shown(planned)))
@@ -109,7 +116,7 @@ def one_set(source: Path, split: str, work: Path, budget: float) -> dict[str, An
     sample = sorted(judged, key=lambda query: query.id)
     sample = draw.sample(sample, min(JUDGED, len(sample)))
     if planned.chosen is not None:
-        if planned.written:
+        if facts_of(path) != before:
             pipeline.rollback(path)  # what is measured exhaustively, and the next run, begin where the plan did
         found["exhaustive"] = exhaustive(path, sample, {query.id: qrels[query.id] for query in sample}, settings, planned)
     return found
