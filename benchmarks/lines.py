@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,13 @@ def embedded(texts: Sequence[str], work: Path) -> Vectors:
             parts.append(np.frombuffer(path.read_bytes(), np.float32).reshape(len(part), -1))
             progress("texts", start + len(part), len(texts))
     return np.concatenate(parts)
+
+
+def processor() -> str:
+    """Its name, as Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return names[0] if names else platform.processor()
 
 
 def main() -> None:

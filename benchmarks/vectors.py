@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 
 import faiss
 import numpy as np
-from lines import embedded, lines_of  # beside this script
+from lines import embedded, lines_of, processor  # beside this script
 
 from bicross import durable
 from bicross.indexes.choose import build_index, open_index
@@ -94,7 +93,8 @@ def measure(rows: Vectors, questions: Vectors, work: Path) -> dict[str, Any]:
     flat = faiss.IndexFlatIP(space.dim)
     flat.add(rows)
     other = subprocess.Popen([sys.executable, __file__, "--serve", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this script
-    assert other.stdin is not None and other.stdout is not None
+    assert other.stdin is not None
+    assert other.stdout is not None
     said = json.loads(other.stdout.readline())
     theirs, ours, found = [], [], []
     for number, question in enumerate(asked):
@@ -155,13 +155,6 @@ def main() -> None:
     durable.write_file(asked.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps(result, indent=1))
     return None
-
-
-def processor() -> str:
-    """Its name, as Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -19,11 +19,27 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 from bicross.errors import Damaged, InputError, Locked, StoreError
 
 MANIFEST = "MANIFEST.json"
 Content = bytes | memoryview
+
+
+class InParts(mmap.mmap):
+    """A mapped file of which parts can be read, too, so that they take no more of the process's memory than they are long: a system may
+    map megabytes around each place of a map that is touched."""
+
+    def __init__(self, handle: int, *_: object, **__: object) -> None:
+        self.handle = os.dup(handle)
+        if hasattr(os, "posix_fadvise"):  # so that the disk is not asked for what stands around a part
+            os.posix_fadvise(self.handle, 0, 0, os.POSIX_FADV_RANDOM)
+        finalize(self, os.close, self.handle)
+
+    def read_into(self, room: memoryview, offset: int) -> bool:
+        """Fill `room` with the bytes from `offset` on; whether there were enough."""
+        return os.preadv(self.handle, [room], offset) == len(room)
 
 
 def write_file(path: Path, content: Content, mode: int | None = None) -> None:
@@ -265,10 +281,7 @@ def _map(path: Path, in_parts: bool) -> memoryview:
         with path.open("rb") as handle:
             if os.fstat(handle.fileno()).st_size == 0:
                 return memoryview(b"")
-            mapped = mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ)
-            if in_parts:
-                mapped.madvise(mmap.MADV_RANDOM)  # so that the disk is not asked for what stands around each part
-            return memoryview(mapped)
+            return memoryview((InParts if in_parts else mmap.mmap)(handle.fileno(), 0, prot=mmap.PROT_READ))
     except OSError as error:
         raise Damaged(f"{path} cannot be read ({error.strerror}), but the manifest names it.") from error
 

@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 EXACT_ROWS = 30_000
 BLOCK, COLUMNS = 1_024, 8_192  # rows and columns of the triangle that are compared at once: 32 MB
 SAMPLE = 1_000  # rows whose pairs are looked for among all rows, half to choose by, half to measure with
-ENOUGH = 0.998  # of the pairs of the sample
+ENOUGH = 0.996  # of the pairs of the sample
 DRAWN = 20_000  # pairs drawn at random to learn how alike unrelated texts are
 
 
@@ -124,13 +124,10 @@ class _Lists:
         near = _nearest(vectors, centres(vectors, count, seed), count // 8)
         sample = np.sort(np.random.default_rng(seed).choice(len(vectors), min(SAMPLE, len(vectors)), replace=False))
         ranks = np.concatenate([_ranks(near, *pairs) for pairs in _pairs_of(vectors, sample, threshold)])
-        probes = 1
-        while probes < near.shape[1] and (ranks[0::2] < probes).mean() < ENOUGH:
-            probes *= 2
         if len(ranks) < 2:
-            return cls(near, count, min(16, near.shape[1]), 1.0)
-        recall = float((ranks[1::2] < probes).mean())
-        return cls(near, count, probes, recall) if (ranks[0::2] < probes).mean() >= ENOUGH else None
+            return cls(near, count, near.shape[1], 1.0)
+        probes = 1 + int(np.quantile(ranks[0::2], ENOUGH, method="higher"))
+        return cls(near, count, probes, float((ranks[1::2] < probes).mean())) if probes <= near.shape[1] else None
 
     def blocks(self, vectors: Vectors) -> Iterator[tuple[Rows, Rows, Scores]]:
         """Of each list, those that look into it beside those that are at home there."""

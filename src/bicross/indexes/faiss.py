@@ -4,6 +4,11 @@ Method: André et al., "Quicker ADC: Unlocking the Hidden Potential of Product Q
 (IndexPQFastScan, IndexIVFPQFastScan); rows are turned first so that every code has about the same share of the variance (Ge et al.,
 "Optimized Product Quantization", PAMI 2014, the parametric solution); lists are those of Jégou et al., "Product Quantization for Nearest
 Neighbor Search", PAMI 2011.
+
+What codes say of a row is shorter than the row, by more where they say less, and so is the product with a query. Rows are therefore ordered
+by the distance of their codes to a multiple of the query, |s q - c|^2 = const - 2 s (q c - |c|^2 / 2 s), which favours what is short; s is
+chosen on queries. Measured on 94,000 rows of the starter encoder, codes of 4 dimensions: of the 100 nearest, .93 are among the first 500
+by the product, .97 at s = 1, .985 at s = 2.
 """
 
 from __future__ import annotations
@@ -31,7 +36,19 @@ WIDTHS = (4, 2)  # dimensions a code; the second is half as coarse, and twice as
 MANY = 1_000  # rows to compare; where codes of 4 dimensions need more, those of 2 are scanned
 GROWTH = 4  # codes are trained anew when the rows are this many times those they were trained on
 SAMPLE, LIST_SAMPLE = 16_384, 50  # rows to train codes on; rows a list to train lists on
-SHORTLISTS = (300, 500, 700, 1_000, 1_400, 2_000, 3_000, 4_000)  # rows compared exactly for the best `recall.AT`: the fewest that do
+SHORTLISTS = (
+    200,
+    300,
+    400,
+    500,
+    700,
+    1_000,
+    1_400,
+    2_000,
+    3_000,
+    4_000,
+)  # rows compared exactly for the best `recall.AT`: the fewest that do
+SCALES = (2.0, 1.0, 4.0, 1_000.0)  # s above; the last orders by the product itself
 ENOUGH = 0.995  # of the true neighbours, on the queries that choose
 ROWS_FILE = "vectors.f32"
 
@@ -50,6 +67,7 @@ class PQIndex:
         self._trained_on = 0
         self._seed, self._width, self._lists = seed, WIDTHS[0], lists
         self._least, self._probes = MANY, max(1, lists // 4)
+        self._scale = SCALES[0] if space.similarity == "cosine" else SCALES[-1]
         self.recall: Recall | None = None
 
     @property
@@ -94,8 +112,8 @@ class PQIndex:
             self._codes.remove_ids(faiss.IDSelectorBatch(gone))  # later rows move up, as in the exact index
 
     def tune(self, probes: Probes) -> None:
-        """Choose how coarse the codes are, how many lists are scanned and how many rows are compared, as little as finds `ENOUGH`;
-        and measure what that finds.
+        """Choose how coarse the codes are, how many lists are scanned, how rows are ordered and how many are compared, as little as finds
+        `ENOUGH`; and measure what that finds.
 
         One half of the queries chooses and the other is measured, so that the figure holds for queries to come.
         """
@@ -112,10 +130,11 @@ class PQIndex:
                 self._train(self._exact.rows[1])
             for scanned in _doubled(self._lists):
                 self._probes = scanned
-                ranks = self._ranks(queries[0::2], true[0::2], most)  # (queries / 2, k)
-                if (ranks < most).mean() >= ENOUGH:
+                if (self._ranks(queries[0::2], true[0::2], most) < most).mean() >= ENOUGH:
                     break
-            self._least = next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
+            needed = {scale: self._needed(queries[0::2], true[0::2], most, scale) for scale in SCALES}
+            self._scale = min(needed, key=needed.__getitem__)  # of equals the first
+            self._least = needed[self._scale]
             if self._least <= MANY:
                 break
         held = (self._ranks(queries[1::2], true[1::2], self.shortlist(k)) < self.shortlist(k)).mean(axis=1)  # (queries / 2,)
@@ -148,9 +167,14 @@ class PQIndex:
         self._own_rows()
         codes = b"" if self._codes is None else faiss.serialize_index(self._codes).tobytes()
         recall = self.recall.as_json() if self.recall else None
-        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width, "recall": recall}
+        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width, "scale": self._scale}
         hashes = row_hashes(self._exact.rows[1]).astype("<u8").tobytes()
-        return {**self._exact.save(), "hashes.u64": hashes, "codes.faiss": codes, "facts.json": json.dumps(facts, sort_keys=True).encode()}
+        return {
+            **self._exact.save(),
+            "hashes.u64": hashes,
+            "codes.faiss": codes,
+            "facts.json": json.dumps({**facts, "recall": recall}, sort_keys=True).encode(),
+        }
 
     @classmethod
     def load(cls, space: Space, files: Mapping[str, Content]) -> Self:
@@ -170,7 +194,7 @@ class PQIndex:
         if len(hashes) != len(index):
             raise Damaged(f"hashes.u64 is of {len(hashes)} rows, expected {len(index)}; build the index again.")
         index._mapped = MappedRows(files[ROWS_FILE], index._exact.rows[1], hashes)
-        index._width, index._least, index._probes = facts["width"], facts["least"], facts["probes"]
+        index._width, index._least, index._probes, index._scale = (facts[name] for name in ("width", "least", "probes", "scale"))
         index.recall = Recall.read(facts["recall"]) if facts["recall"] else None
         if len(files["codes.faiss"]):
             codes = faiss.deserialize_index(np.frombuffer(files["codes.faiss"], dtype=np.uint8))
@@ -202,8 +226,14 @@ class PQIndex:
             params = faiss.SearchParametersPreTransform()
             params.index_params = inner = faiss.SearchParametersIVF()
             inner.nprobe = self._probes
-        proposed: NDArray[np.int64] = self._codes.search(queries, count, params=params)[1]
+        proposed: NDArray[np.int64] = self._codes.search(self._scale * queries, count, params=params)[1]
         return proposed
+
+    def _needed(self, queries: Vectors, true: NDArray[np.int64], most: int, scale: float) -> int:
+        """How many rows are compared to find `ENOUGH` of the true neighbours (queries, k), if rows are ordered by that scale."""
+        self._scale = scale
+        ranks = self._ranks(queries, true, most)  # (queries, k)
+        return next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
 
     def _ranks(self, queries: Vectors, true: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """At which rank of `count` proposals each true neighbour (queries, k) stands, `count` where it does not."""
@@ -223,10 +253,10 @@ class PQIndex:
             codes: faiss.IndexPQFastScan | faiss.IndexIVFPQFastScan
             if self._lists:
                 near = faiss.IndexFlatIP(dim)
-                codes = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_INNER_PRODUCT)
+                codes = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_L2)
                 codes.cp.seed, codes.cp.niter = self._seed, 10
             else:
-                codes = faiss.IndexPQFastScan(dim, self._parts, 4, faiss.METRIC_INNER_PRODUCT)
+                codes = faiss.IndexPQFastScan(dim, self._parts, 4, faiss.METRIC_L2)
             codes.pq.cp.seed = self._seed
             index = faiss.IndexPreTransform(turn, codes)
             index.train(sample)

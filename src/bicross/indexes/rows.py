@@ -7,18 +7,15 @@ memory does to rows; it is no defence against somebody who writes the file, whos
 
 from __future__ import annotations
 
-import mmap
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bicross.durable import InParts
 from bicross.errors import Damaged
 from bicross.vectors import Vectors
 
 Hashes = NDArray[np.uint64]
 CHUNK = 32_768  # rows hashed at once
-RESIDENT = 8  # the file's share in memory that this index holds on to is one in so many
-AROUND = 65_536  # bytes that the system maps around a place that is read (Linux: fault_around_bytes)
 
 
 def row_hashes(rows: Vectors) -> Hashes:
@@ -35,16 +32,15 @@ class MappedRows:
     """Rows (n, dim) of a mapped file and their hashes (n,). Threads may share it."""
 
     def __init__(self, content: object, rows: Vectors, hashes: Hashes) -> None:
-        """`content` is what the rows lie in: where it is a view of a map, memory is given back as rows are read."""
+        """`content` is what the rows lie in."""
         self._rows, self._hashes = rows, hashes
         self._tested = np.zeros(len(rows), dtype=bool)
         source = content.obj if isinstance(content, memoryview) else None
-        self._map = source if isinstance(source, mmap.mmap) else None
-        self._held = 0  # bytes mapped since memory was given back, at most
+        self._file = source if isinstance(source, InParts) else None
 
     def take(self, places: NDArray[np.int64]) -> Vectors:
         """Rows by number, (len(places), dim). Raises Damaged where one is not what was written."""
-        rows = self._rows[places]  # (len(places), dim)
+        rows = self._rows[places] if self._file is None else self._read(self._file, places)  # (len(places), dim)
         fresh = ~self._tested[places]
         if fresh.any():
             new = places[fresh]
@@ -53,7 +49,6 @@ class MappedRows:
                 bad = new[np.argmax(wrong)]
                 raise Damaged(f"Row {bad} of the index's vectors is not what was written; index again, which replaces it.")
             self._tested[new] = True
-        self._give_back(len(places))
         return rows
 
     def all(self) -> Vectors:
@@ -64,9 +59,10 @@ class MappedRows:
                 self.take(part)
         return self._rows
 
-    def _give_back(self, count: int) -> None:
-        """Unmap what was read, before it is a large share of the file; it stays in the system's cache as long as there is room."""
-        self._held += count * AROUND
-        if self._map is not None and self._held > self._rows.nbytes // RESIDENT:
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._held = 0
+    def _read(self, file: InParts, places: NDArray[np.int64]) -> Vectors:
+        rows = np.empty((len(places), self._rows.shape[1]), dtype="<f4")
+        room, width = rows.reshape(-1).view(np.uint8).data, 4 * self._rows.shape[1]
+        for start, offset in zip(range(0, len(room), width), (places * width).tolist(), strict=True):
+            if not file.read_into(room[start : start + width], offset):
+                raise Damaged(f"Row {offset // width} of the index's vectors cannot be read whole; index again, which replaces it.")
+        return rows
