@@ -128,15 +128,18 @@ def stored(path: Path) -> Planned:
         OSError, ValueError, TypeError, LookupError: there is none, or it is not what it should be.
     """
     found = json.loads((path / FILE).read_text("utf-8"))
-    others = {name: found[name] and Elsewhere(**{**found[name], "point": _point(found[name]["point"])}) for name in ("half", "twice")}
+    points = {"points": tuple(map(_point, found["points"])), "chosen": found["chosen"] and _point(found["chosen"])}
+    others = {name: found[name] and _other(found[name]) for name in ("half", "twice")}
     lists = {name: tuple(found[name]) for name in ("adaptive", "remarks", "skipped")}
-    return Planned(
-        **{**found, **others, **lists, "chosen": found["chosen"] and _point(found["chosen"]), "points": tuple(map(_point, found["points"]))}
-    )
+    return Planned(**{**found, **points, **others, **lists})
 
 
 def _point(found: Mapping[str, Any]) -> Point:
-    return Point(**{**found, "way": Way(**found["way"])})
+    return Point(**{**found, "way": Way(**found["way"]), "confidence": tuple(found["confidence"])})
+
+
+def _other(found: Mapping[str, Any]) -> Elsewhere:
+    return Elsewhere(**{**found, "point": _point(found["point"]), "confidence": tuple(found["confidence"])})
 
 
 def _elsewhere(points: Sequence[Point], chosen: Point | None, values: Mapping[Way, Values], budget: float) -> Elsewhere | None:
