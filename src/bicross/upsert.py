@@ -133,8 +133,10 @@ def adopt(writer: Writer, encoder: TokenEncoder, settings: IndexSettings) -> Non
 def weights_of(encoder: str, reranker: str, collection: Path) -> dict[str, object]:
     """The weights fitted for this pair, which the reranker's folder holds; the defaults for a pair that none was fitted for.
 
-    Probabilities hold for the documents and the questions that they were fitted to, so those of a pair from elsewhere are left aside.
+    Probabilities hold for the documents and the questions that they were fitted to, so those of a pair from elsewhere are left aside; but
+    for the starter's, which were fitted on sets of many kinds and measured on others (`starter/TRAINING.md`).
     """
     notes = registry.notes(names.located(reranker, collection))
     fitted = Weights.of(notes if notes.get("encoder") == encoder else {})
-    return (fitted if names.is_owned(reranker) else replace(fitted, calibration={})).as_json()
+    kept = names.is_owned(reranker) or reranker in registry.SHIPPED
+    return (fitted if kept else replace(fitted, calibration={})).as_json()
