@@ -31,7 +31,10 @@ bench: .venv/ready-to-develop
 	$(BIN)/python benchmarks/speed.py --with-peers
 	$(BIN)/python benchmarks/gpu.py
 	for claim in throughput overload sigterm; do $(BIN)/python benchmarks/serving.py $$claim || exit 1; done
+	$(BIN)/python benchmarks/scaling.py
 ifdef DATA
+	for claim in vectors pairs; do $(BIN)/python benchmarks/$$claim.py --data $(DATA) || exit 1; done
+	$(BIN)/python benchmarks/cluster.py $(DATA)/banking77/corpus.jsonl
 	$(BIN)/python benchmarks/tuning.py --data $(DATA) --work .bench
 	$(BIN)/python benchmarks/depth.py --data $(DATA) --sets cranfield:test stard:dev medquad:test --work .bench/plans
 	$(BIN)/python benchmarks/plan.py --data $(DATA) --sets cranfield:test stard:dev medquad:test --p95 50ms --work .bench/plans
