@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,21 @@ from bicross.errors import InputError
 from bicross.models.registry import HASHED
 
 HASHED_MODELS = {"encoder": HASHED, "reranker": HASHED}
-TOPICS = {"Press the red button.": "printer", "Wait for the rain.": "desert", "Ask the captain.": "ship", "按下按钮。": "打印机"}
-WAYS = (
-    "how do I reset the {}",
-    "the {} does not start",
-    "what of a broken {} now",
-    "{} {} help",
-    "my old {} stopped",
-    "is there a {} repair",
-)
-PLACES = ("in the office", "at home", "on monday", "after lunch", "outside")
+TOPICS = {
+    "Press the red button.": "printer paper ink toner",
+    "Wait for the rain.": "desert sand camel dune",
+    "Ask the captain.": "ship anchor sail harbour",
+    "按下按钮。": "打印机 纸张 墨水 卡纸",
+}
+PLACES = ("now", "please", "again", "today", "here")
 
 
 def rows() -> Iterator[tuple[str, str]]:
+    """Three of an answer's four words and one that says nothing."""
     for answer, topic in TOPICS.items():
-        for way in WAYS:
+        for words in combinations(topic.split(), 3):
             for place in PLACES:
-                yield f"{way.format(topic, topic)} {place}", answer
+                yield f"{' '.join(words)} {place}", answer
 
 
 @pytest.fixture
@@ -44,9 +43,9 @@ def known(tmp_path: Path) -> Path:
 
 def test_an_faq_answers_what_it_knows_and_not_what_it_does_not(known: Path, tmp_path: Path) -> None:
     settings = FAQ.model_copy(update=HASHED_MODELS)
-    questions = ["the ship does not start on tuesday", "zebra xylophone quantum"]
+    questions = ["ship anchor sail tomorrow", "zebra xylophone quantum now"]
     found = pipeline.faq(known, questions, settings=settings, into=tmp_path / "kept")
-    assert (found.known, found.labels, found.fit.fitted_to) == (120, 4, "known texts")
+    assert (found.known, found.labels, found.fit.fitted_to) == (80, 4, "known texts")
     right, unknown = found.choices
     assert (right.label, right.answered) == ("Ask the captain.", True) and "ship" in right.nearest
     assert not unknown.answered and unknown.probability < found.fit.cut
@@ -56,7 +55,7 @@ def test_an_faq_answers_what_it_knows_and_not_what_it_does_not(known: Path, tmp_
 
 def test_what_is_right_is_measured_on_a_file_with_labels(known: Path, tmp_path: Path) -> None:
     asked = tmp_path / "asked.csv"
-    asked.write_text("text,label\nmy ship stopped,Ask the captain.\nmy printer stopped,Wait for the rain.\n,empty\n", "utf-8")
+    asked.write_text("text,label\nmy ship anchor,Ask the captain.\nmy printer paper,Wait for the rain.\n,empty\n", "utf-8")
     settings = CLASSIFY.model_copy(update={**HASHED_MODELS})
     with pytest.raises(InputError, match="no label column: looked for any of label"):
         pipeline.classify(known, [], asked, settings)

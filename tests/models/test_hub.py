@@ -30,6 +30,8 @@ class Hub(BaseHTTPRequestHandler):
         elif self.path == "/api/repos/create":
             name = json.loads(body)
             self.reply({"url": f"http://{self.headers['Host']}/{name.get('organization', 'owner')}/{name['name']}"})
+        elif self.path == "/api/validate-yaml":
+            self.reply({"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
             files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in json.loads(body)["files"]]
             self.reply({"files": files})
@@ -38,7 +40,9 @@ class Hub(BaseHTTPRequestHandler):
                 found = json.loads(line)
                 if found["key"] == "file":
                     self.sent[found["value"]["path"]] = base64.b64decode(found["value"]["content"])
-            self.reply({"commitUrl": "http://hub/commit/1", "commitOid": "1" * 40, "hookOutput": ""})
+            self.reply(
+                {"commitUrl": f"http://{self.headers['Host']}/owner/model/commit/{'1' * 40}", "commitOid": "1" * 40, "hookOutput": ""}
+            )
 
     def do_GET(self) -> None:
         self.reply({"id": "owner/model", "siblings": []})
@@ -60,7 +64,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
-    monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
     monkeypatch.setenv("HF_TOKEN", "hf_token")
     Hub.sent, Hub.status = {}, 200
     yield Hub
@@ -87,7 +90,7 @@ def test_a_hub_that_refuses_is_told_with_what_to_do(hub: type[Hub], model: Path)
     hub.status = 401
     with pytest.raises(InputError, match="hf auth login"):
         pipeline.push(str(model), "owner/model")
-    hub.status = 409
+    hub.status = 400
     with pytest.raises(StoreError, match="refused owner/model"):
         pipeline.push(str(model), "owner/model")
     with pytest.raises(InputError, match="expected owner/model"):

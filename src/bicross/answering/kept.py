@@ -66,7 +66,7 @@ def load(path: Path) -> Learned:
     if encoder.space.fingerprint != facts["space"]:
         raise SpaceMismatch(f"{path} was made with another {facts['encoder']} than is there now; make it again from its source.")
     scorer = registry.load_reranker(facts["reranker"]) if facts["read"] else None
-    known = [Known(**json.loads(line)) for line in bytes(files[KNOWN]).decode().splitlines()]
+    known = [Known(**json.loads(line)) for line in bytes(files[KNOWN]).decode().split("\n")[:-1]]
     vectors = np.load(io.BytesIO(files[VECTORS]))  # (known, dim)
     fitted = json.loads(bytes(files[FIT]))
     calibration = Weights.of({"calibration": {KIND: fitted["calibration"]}}).calibration[KIND]

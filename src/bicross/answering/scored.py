@@ -13,17 +13,17 @@ from bicross.answering.results import Fit
 from bicross.answering.rows import Known
 from bicross.data.questions import read_qrels, read_queries
 from bicross.data.sources import read_documents
-from bicross.data.splits import folds
 from bicross.errors import InputError
 from bicross.evaluation.calibration import FOLDS, Pair, cross_fitted, fit
 from bicross.evaluation.reliability import Threshold, best_hits, threshold
 from bicross.protocols import Encoder, Scorer
-from bicross.records import Calibration, Document, Query, reading
+from bicross.records import Calibration, Document, reading
 from bicross.starter import GENERAL
 from bicross.vectors import Vectors, unit
 
 Progress = Callable[[str, int, int], None]
 SAMPLE = 500  # known texts that are asked as if they were not there
+LIKELIER = 0.5  # what is answered is more probably right than wrong, even where less would bring the precision
 FEWEST = 20  # of them that another text of their label could answer
 GENERAL_QUESTIONS = 50  # of each general set
 LEAST, MOST = 0.001, 0.999  # a share of votes, so that its log-odds stay finite
@@ -84,7 +84,7 @@ def learn(examples: Examples, precision: float, seed: int, progress: Progress) -
     counts = np.bincount(examples.labels)
     several = int((counts[examples.labels[drawn]] > 1).sum())
     if several >= FEWEST:
-        return _fitted(_left_out(examples, drawn, seed, progress), precision, "known texts")
+        return _fitted(_left_out(examples, drawn, progress), precision, "known texts")
     if not examples.answers or examples.scorer is None:
         raise InputError(
             f"{several} of the known texts have another of the same label; expected {FEWEST} or more, from which it is learned when to say "
@@ -93,15 +93,14 @@ def learn(examples: Examples, precision: float, seed: int, progress: Progress) -
     return _fitted(_general(examples.encoder, examples.scorer), precision, "general questions")
 
 
-def _left_out(examples: Examples, drawn: Rows, seed: int, progress: Progress) -> list[Pair]:
+def _left_out(examples: Examples, drawn: Rows, progress: Progress) -> list[Pair]:
     texts = [examples.known[row].text for row in drawn.tolist()]
-    asked = [Query(str(row), text) for row, text in zip(drawn.tolist(), texts, strict=True)]
-    fold_of, pairs = folds(asked, FOLDS, seed), list[Pair]()
+    pairs = list[Pair]()
     for gone in (False, True) if examples.answers else (False,):
         found = examples.scored(texts, examples.vectors[drawn], progress, drawn, gone)
-        for row, near in zip(drawn.tolist(), found, strict=True):
+        for number, (row, near) in enumerate(zip(drawn.tolist(), found, strict=True)):
             label = examples.labels[row]
-            pairs += [Pair(f"{row} {gone}", fold_of[str(row)], dict(scores), bool(one.label == label), True) for one, scores in near]
+            pairs += [Pair(f"{row} {gone}", number % FOLDS, dict(scores), bool(one.label == label), True) for one, scores in near]
     return pairs
 
 
@@ -125,5 +124,5 @@ def _fitted(pairs: list[Pair], precision: float, what: str) -> tuple[Calibration
     chances = cross_fitted(pairs)
     best = best_hits(pairs, chances)
     found: Threshold = threshold([pairs[row] for row in best], chances[best], "precision", precision, "best hits")
-    cut = precision if found.probability is None else found.probability
+    cut = precision if found.probability is None else max(LIKELIER, found.probability)
     return fit(pairs), Fit(what, len(best), found, cut)

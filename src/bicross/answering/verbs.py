@@ -215,7 +215,8 @@ def agreement(path: Path, encoder: str = STARTER_ENCODER, reranker: str = STARTE
             return float(np.corrcoef(rankdata(values[rows]), rankdata(labels[rows]))[0, 1])
 
         rng, every = np.random.default_rng(0), np.arange(len(pairs))
-        drawn = [of(rng.integers(0, len(pairs), len(pairs))) for _ in range(RESAMPLES)]
+        with np.errstate(invalid="ignore", divide="ignore"):  # of one pair drawn again and again
+            drawn = [of(rng.integers(0, len(pairs), len(pairs))) for _ in range(RESAMPLES)]
         low, high = np.nanquantile(drawn, [0.025, 0.975])
         return Share(of(every), (float(low), float(high)))
 
