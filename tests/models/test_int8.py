@@ -35,8 +35,8 @@ def _written(path: Path, files: dict[str, bytes]) -> ModelFolder:
 def _batches(count: int = 20) -> list[Batch]:
     random = np.random.default_rng(0)
     found = []
-    for length in random.integers(3, 30, count):
-        ids = random.integers(4, 60, (1, length))
+    for _ in range(count):  # the first ones are the same, however many there are
+        ids = random.integers(4, 60, (1, int(random.integers(3, 30))))
         found.append((ids, np.ones_like(ids), np.zeros_like(ids)))
     return found
 
