@@ -7,7 +7,8 @@ block is a script. A comment before a block says what is special about it:
     <!-- slow -->                it is run by `make prove`; so is all on the page that needs what it makes
     <!-- exits with 2 -->        what its last command answers
 
-`bicross serve` is started on a free port and stays until the end of the page; later commands that ask 127.0.0.1:8080 are sent there.
+`bicross serve` is started on a free port and stays until the end of the page; later commands that ask 127.0.0.1:8080 are sent there. What
+watches (`--watch`) stays as long.
 """
 
 from __future__ import annotations
@@ -105,6 +106,10 @@ def run(page: str, folder: Path, slow: bool) -> list[str]:
 def _done(command: str, folder: Path, expected: int, port: int, servers: ExitStack) -> str:
     """Run one command; what is wrong with how it ended, or nothing."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    if command.startswith("bicross ") and " --watch" in command.partition("#")[0]:
+        words = [sys.executable, "-m", "bicross.cli.main", *command.partition("#")[0].split()[1:]]
+        servers.callback(_ended, subprocess.Popen(words, cwd=folder, env=environment))
+        return ""
     if command.startswith("bicross serve "):
         words = [sys.executable, "-m", "bicross.cli.main", *command.partition("#")[0].split()[1:], "--port", str(port)]
         server = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -13,8 +13,10 @@ from typer.main import get_command
 
 from bicross.cli.main import app
 from tests.documentation.blocks import Block, blocks, run
+from tests.documentation.world import filled
 
 ROOT = Path(__file__).parents[2]
+HOW_TO = ["documents", "evaluation", "calibration", "integrations", "reference/python"]
 PAGES = ["README.md", "README.zh.md", "docs/tutorial.md", "docs/tutorial.zh.md"]
 
 
@@ -36,6 +38,12 @@ def test_what_a_page_has_one_type_runs_to_its_end(page: str, tmp_path: Path) -> 
     if not any(block.marker == "slow" for block in blocks(text)):
         pytest.skip("nothing on the page is slow, and the quick test has run it all")
     assert run(text, prepared(tmp_path), slow=True) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO)
+def test_what_a_page_of_how_to_has_one_type_runs(page: str, tmp_path: Path) -> None:
+    assert run((ROOT / "docs" / f"{page}.md").read_text("utf-8"), filled(prepared(tmp_path)), slow=True) == []
 
 
 def test_blocks_have_their_commands_whole_and_their_markers() -> None:
