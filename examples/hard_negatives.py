@@ -18,8 +18,8 @@ from bicross.vectors import unit
 
 THINGS = ["heating", "radio", "alarm", "camera", "printer", "fan", "lamp", "router", "oven", "pump", "screen", "siren", "boiler", "engine"]
 HELD_OUT = ["microphone", "washing machine", "air conditioner", "projector", "loudspeaker", "dishwasher", "garden light", "web server"]
-ASKED = (("How do I start the {}?", True), ("How can I stop the {}?", False))
-ON, OFF = "The {} begins to work once the switch is up.", "The {} ceases to work once the switch is down."
+ASKED = (("How do I get the {} working?", True), ("How do I stop the {} from working?", False))
+ON, OFF = "Push in the plug of the {}.", "Pull the plug of the {}."
 SETTINGS = BiEncoderSettings(loss="triplet", learning_rate=1e-4, epochs=4, batch=16, max_tokens=32, frozen_layers=6)
 Triplet = tuple[str, str, str]
 

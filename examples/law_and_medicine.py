@@ -1,7 +1,7 @@
 """Law and medicine: the layman's words are not the expert's.
 
-A small collection of each, in the language of the trade; the questions are asked as people ask them. Words alone find little; meaning finds
-more, and the cross-encoder tells apart what is near. (Texts of our own; they are no advice.)
+A small collection of both, in the language of the trade; the questions are asked as people ask them. Words alone find little, meaning finds
+much. What the starter models, which are no experts, still miss is what `bicross tune` is for. (Texts of our own; they are no advice.)
 """
 
 from __future__ import annotations

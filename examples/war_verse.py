@@ -36,7 +36,7 @@ LINES = [  # a line, its theme, its sentiment
     ("飞流直下三千尺，疑是银河落九天。", "nature", "proud"),
     ("自古逢秋悲寂寥，我言秋日胜春朝。", "nature", "proud"),
 ]
-SETTINGS = BiEncoderSettings(loss="cosine", learning_rate=1e-4, epochs=2, batch=16, max_tokens=32, frozen_layers=6)
+SETTINGS = BiEncoderSettings(loss="cosine", learning_rate=2e-4, epochs=3, batch=16, max_tokens=32, frozen_layers=6)
 
 
 def tuned(notion: int, folder: Path) -> str:

@@ -69,6 +69,7 @@ def test_twenty_five_hits_of_a_long_text_are_reranked(capsys: pytest.CaptureFixt
     assert "Peyton Manning" in out.partition("after reranking")[2].partition("  2. ")[0]
 
 
+@pytest.mark.filterwarnings("ignore:`langchain-community` is being sunset:DeprecationWarning")
 def test_langchain_recalls_twenty_and_keeps_three(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("langchain_community")
     pytest.importorskip("langchain_classic")
@@ -80,7 +81,7 @@ def test_langchain_recalls_twenty_and_keeps_three(capsys: pytest.CaptureFixture[
 def test_law_and_medicine_are_found_in_the_words_of_laymen(capsys: pytest.CaptureFixture[str]) -> None:
     *_, last = shown("law_and_medicine", capsys).splitlines()
     lexical, dense, both = (int(found) for found in re.findall(r"(?:lexical|dense|both) (\d+)", last))
-    assert both >= 7 and dense > lexical
+    assert both >= 6 and dense >= 6 > lexical
 
 
 def test_sagemaker_gets_the_answers_that_it_expects(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,15 +94,15 @@ def test_sagemaker_gets_the_answers_that_it_expects(capsys: pytest.CaptureFixtur
 def test_two_lines_on_war_are_near_or_far_as_one_has_it(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
     out = shown("war_verse", capsys)
-    (theme,), (sentiment,) = row(out, "tuned by theme"), row(out, "tuned by sentiment")
-    assert theme > 0.6 and sentiment < 0.5
+    (before,), (theme,), (sentiment,) = (row(out, name) for name in ("before tuning", "tuned by theme", "tuned by sentiment"))
+    assert theme > before > sentiment + 0.05
 
 
 def test_hard_negatives_teach_what_random_ones_do_not(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
     out = shown("hard_negatives", capsys)
     before, chance, hard = (row(out, name) for name in ("before", "random negatives", "hard negatives"))
-    assert hard[0] >= max(before[0], chance[0]) and hard[1] > max(before[1], chance[1])
+    assert hard[0] > max(before[0], chance[0]) + 0.1 and hard[1] > max(before[1], chance[1]) + 0.1
 
 
 def test_a_student_agrees_more_with_its_teacher_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
