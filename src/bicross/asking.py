@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bicross.data.questions import read_qrels, read_queries
 from bicross.errors import InputError
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Qrels, Query, Ranking, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
 
-Progress = Callable[[str, int, int], None]
 Times = dict[int, list[dict[str, float]]]
 """Depth -> seconds by stage, "total" among them, of each single question."""
 BATCH_QUESTIONS = 64  # asked together: batches span questions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from bicross.evaluation.calibration_page import page
 from bicross.evaluation.reliability import Wish
 from bicross.moving import keep
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress, silent
 from bicross.records import Calibration, Qrels, Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
 
-Progress = Callable[[str, int, int], None]
 KINDS: tuple[StageName, ...] = ("both", "fused", "dense", "lexical")
 
 
@@ -49,17 +49,31 @@ class CalibratedCollection:
 
 
 def calibrate(
-    path: Path, queries: Path, qrels: Path, wished: Wish, value: float, report: Path | None, dry_run: bool, progress: Progress
+    path: Path,
+    queries_path: Path,
+    qrels_path: Path,
+    wished: Wish = "precision",
+    value: float = 0.9,
+    report_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
 ) -> CalibratedCollection:
-    """See `pipeline.calibrate`."""
+    """Fit what turns scores into probabilities on judged questions that the models have not seen; kept if better on questions that neither
+    it nor what is stored was fitted to. `rollback` goes back.
+
+    `wished` "precision" or "recall" of `value`: the threshold for it is found, with its interval. `report_path`: a page to read.
+
+    Raises:
+        InputError: a file is not what it should be, or the judgements tell nothing apart. StoreError: the collection was changed meanwhile.
+    """
     start = time.perf_counter()
-    page_path = durable.writable_target(report, "The report") if report else None
-    asked, known, skipped = asking.judged(queries, qrels)
+    page_path = durable.writable_target(report_path, "The report") if report_path else None
+    asked, known, skipped = asking.judged(queries_path, qrels_path)
     with OpenCollection(path) as collection:
         facts, stored = collection.facts, collection.weights
         asked, seen = _unseen(path, facts, asked)
         truncated = set[str]()
-        found, remarks = _told_apart(_pairs(collection, asked, known, folds(asked, FOLDS, 0), truncated, progress), path, qrels)
+        found, remarks = _told_apart(_pairs(collection, asked, known, folds(asked, FOLDS, 0), truncated, progress), path, qrels_path)
     kinds: list[Calibrated] = []
     for kind, pairs in found.items():
         progress(f"fitting, {kind}", len(kinds), len(found))
@@ -77,7 +91,7 @@ def calibrate(
         truncated=tuple(query.id for query in asked if query.id in truncated),
         remarks=(*_remarks(len(asked), len(truncated), kinds), *remarks),
         skipped=(*skipped, *seen),
-        report=str(report) if report else None,
+        report=str(report_path) if report_path else None,
         seconds=time.perf_counter() - start,
     )
     if page_path is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +16,11 @@ from bicross.evaluation.agreement_of_stages import TOP, Agreement, Movement, Ran
 from bicross.evaluation.stability import Stability, Variant, compared, least_stable, stability, variants
 from bicross.judging.draw import order
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress, silent
 from bicross.records import Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import CheckSettings, SearchSettings
 
-Progress = Callable[[str, int, int], None]
 DEEP = 100  # hits that rank-biased overlap sees
 ALIKE = 0.7  # of two questions from which on they are near-duplicates, as for `split`
 DUPLICATES = "near-duplicates"
@@ -60,11 +60,11 @@ class Checked:
     skipped: tuple[Skip, ...]
 
 
-def check(path: Path, queries_path: Path, settings: CheckSettings, progress: Progress) -> Checked:
-    """Ask the collection a sample of the questions, each stage apart, and then in other words.
+def check(path: Path, queries_path: Path, settings: CheckSettings = CheckSettings(), progress: Progress = silent) -> Checked:
+    """Without a judgement: how far the stages of search agree, and how steady the answers are when questions are typed differently.
 
     Raises:
-        InputError: the queries are not what they should be. SpaceMismatch: the encoder is not the one that made the vectors.
+        InputError: the queries are not what they should be.
     """
     start = time.perf_counter()
     queries, skipped = read_queries(queries_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from bicross.evaluation.report import report
 from bicross.evaluation.slices import slices
 from bicross.evaluation.two_stage import NONE, TwoStage, credited, first, looked, two_stage
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress, silent
 from bicross.provenance import hashed, made_by
 from bicross.records import Qrels, Query, Run
 from bicross.searchers.explained import was_read
@@ -33,21 +34,27 @@ from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import EvaluateSettings, SearchSettings
 
 CLIPPED = 100  # characters of a question in the table of all
-Progress = Callable[[str, int, int], None]
 
 
 def evaluate(
     path: Path,
     queries_path: Path,
     qrels_path: Path,
-    settings: SearchSettings,
-    measuring: EvaluateSettings,
-    run_path: Path | None,
-    report_path: Path | None,
-    against_path: Path | None,
-    progress: Progress,
+    settings: SearchSettings = SearchSettings(k=100),
+    measuring: EvaluateSettings = EvaluateSettings(),
+    run_path: Path | None = None,
+    progress: Progress = silent,
+    report_path: Path | None = None,
+    against_path: Path | None = None,
 ) -> Evaluated:
-    """See `pipeline.evaluate`."""
+    """Measure search on questions with known answers, recall and reranking apart; a question that finds nothing counts 0.
+
+    Only the questions that the qrels judge are asked. Latency is of some of them asked one by one. `report_path`: a page to read.
+    `against_path`: a baseline, the JSON of an earlier evaluation or a TREC run; the rules `measuring.fail_if` are judged against it.
+
+    Raises:
+        InputError: a file, measure or rule is not what it should be, or no question of the qrels is among the queries or in the baseline.
+    """
     # What cannot end well is refused before anything is asked.
     rules = [regression.parse_rule(rule) for rule in measuring.fail_if]
     measuring = measuring.model_copy(update={"measures": tuple(dict.fromkeys([*measuring.measures, *(rule.measure for rule in rules)]))})

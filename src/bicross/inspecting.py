@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from bicross.data.counting import count_documents
 from bicross.data.inspection import inspect_documents
 from bicross.data.sources import read_documents
 from bicross.models import registry
+from bicross.protocols import Progress
 from bicross.records import Document, Skip, reading
 from bicross.results import Inspected
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, IndexSettings
 from bicross.upsert import TITLE_ROOM, TRUNCATED, splitter_of
 
-Progress = Callable[[str, int, int], None]
 SAMPLE_PASSAGES = 64  # embedded to learn the rate
 PASSAGE_BYTES, TOKEN_BYTES = 400, 14  # on disk beside the vectors, which are kept twice: rows and keys, text and words (measured)
 

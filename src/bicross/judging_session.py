@@ -21,11 +21,11 @@ from bicross.judging.estimate import dcg
 from bicross.judging.plan import Plan, extend_plan, read_plan, require_alike
 from bicross.judging.session import LOG, Grades, Session, grades_of, read_log
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress, silent
 from bicross.records import Query, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import JudgeSettings, SearchSettings
 
-Progress = Callable[[str, int, int], None]
 Ask = Callable[[Session], None]
 """Shows the pairs of a session and has them judged, until the user has enough."""
 KEPT = ".session"  # behind the table's name: the folder of what was drawn and said
@@ -60,12 +60,11 @@ class Judged:
     seconds: float
 
 
-def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, ask: Ask, progress: Progress) -> Judged:
-    """Draw pairs where that was not done, have them judged, and say what that proves. Interrupted, it goes on where it was.
+def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, ask: Ask, progress: Progress = silent) -> Judged:
+    """Have the pairs judged that tell most, and say what that proves; `ask` shows them. Interrupted, it goes on where it was.
 
     Raises:
-        InputError: the queries are not what they should be, `into` holds other judgements, or what is there was drawn in another way.
-        Locked: another process judges into the same file. StoreError: the disk refuses.
+        InputError: the queries are not what they should be, or `into` holds other judgements. Locked: another process judges into it.
     """
     start, cut = time.perf_counter(), set[str]()
     queries, skipped = read_queries(queries_path)

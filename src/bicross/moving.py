@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from bicross.collection.store import Collection, Facts
 from bicross.errors import SpaceMismatch, StoreError
 from bicross.models import names, registry
+from bicross.protocols import Progress
 from bicross.records import Skip
 from bicross.results import Foreseen, Indexed, RolledBack
 from bicross.searchers.weights import Weights
 from bicross.upsert import TRUNCATED, encoder_of, fill, weights_of
 
-Progress = Callable[[str, int, int], None]
 SAMPLE = 64  # passages that are embedded to learn the rate
 
 

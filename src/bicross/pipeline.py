@@ -29,10 +29,10 @@ from bicross.data.questions import read_qrels
 from bicross.data.sources import read_documents
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress, silent
 from bicross.results import (
     Answers,
     Deleted,
-    Evaluated,
     Indexed,
     Inspected,
     MinedFile,
@@ -48,13 +48,9 @@ from bicross.settings import (
     STARTER_ENCODER,
     STARTER_RERANKER,
     BiEncoderSettings,
-    CheckSettings,
     CrossEncoderSettings,
-    EvaluateSettings,
     IndexSettings,
-    JudgeSettings,
     MineSettings,
-    PlanSettings,
     QuestionSettings,
     SearchSettings,
     TuneSettings,
@@ -70,35 +66,38 @@ if TYPE_CHECKING:
     from bicross.answering.verbs import classify as classify
     from bicross.answering.verbs import faq as faq
     from bicross.answering.verbs import similarity as similarity
-    from bicross.calibrating import CalibratedCollection
-    from bicross.checking import Checked
+    from bicross.calibrating import calibrate as calibrate
+    from bicross.checking import check as check
     from bicross.conversion.verbs import convert as convert
     from bicross.conversion.verbs import inspect_data as inspect_data
     from bicross.conversion.verbs import split_data as split_data
     from bicross.doctor import doctor as doctor
+    from bicross.evaluating import evaluate as evaluate
     from bicross.evaluation.compare import Comparison
-    from bicross.evaluation.reliability import Wish
     from bicross.exporting import export as export
     from bicross.exporting import push as push
-    from bicross.judging_session import Ask, Judged
+    from bicross.judging_session import judge as judge
     from bicross.moving import foreseen as foreseen
-    from bicross.planner.plan import Planned
+    from bicross.planner.plan import plan as plan
     from bicross.quantizing import quantize as quantize
     from bicross.watching import watch as watch
 
 _ELSEWHERE = {
     "bicross.analysing.verbs": ("cluster", "duplicates", "pairs"),
     "bicross.answering.verbs": ("agreement", "classify", "faq", "similarity"),
+    "bicross.calibrating": ("calibrate",),
+    "bicross.checking": ("check",),
     "bicross.conversion.verbs": ("convert", "inspect_data", "split_data"),
     "bicross.doctor": ("doctor",),
+    "bicross.evaluating": ("evaluate",),
     "bicross.exporting": ("export", "push"),
+    "bicross.judging_session": ("judge",),
     "bicross.moving": ("foreseen",),
+    "bicross.planner.plan": ("plan",),
     "bicross.quantizing": ("quantize",),
     "bicross.watching": ("watch",),
 }
 """Module -> verbs that are joined there, and given on under their names. Imported when first asked for, so that a search starts quickly."""
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many of it, and of how many (0 where that is not known)."""
 
 
 def __getattr__(name: str) -> Any:
@@ -106,10 +105,6 @@ def __getattr__(name: str) -> Any:
         if name in verbs:
             return getattr(import_module(module), name)
     raise AttributeError(f"module 'bicross.pipeline' has no attribute {name!r}")
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 # --- index ---------------------------------------------------------------------------------------------------------
@@ -244,75 +239,6 @@ def models_show(name: str) -> dict[str, Any]:
 # --- measure -------------------------------------------------------------------------------------------------------
 
 
-def evaluate(
-    path: Path,
-    queries_path: Path,
-    qrels_path: Path,
-    settings: SearchSettings = SearchSettings(k=100),
-    measuring: EvaluateSettings = EvaluateSettings(),
-    run_path: Path | None = None,
-    progress: Progress = silent,
-    report_path: Path | None = None,
-    against_path: Path | None = None,
-) -> Evaluated:
-    """Measure search on questions with known answers, recall and reranking apart; a question that finds nothing counts 0.
-
-    Only the questions that the qrels judge are asked. Latency is of some of them asked one by one. `report_path`: a page to read.
-    `against_path`: a baseline, the JSON of an earlier evaluation or a TREC run; the rules `measuring.fail_if` are judged against it.
-
-    Raises:
-        InputError: a file, measure or rule is not what it should be, or no question of the qrels is among the queries or in the baseline.
-    """
-    from bicross import evaluating
-
-    return evaluating.evaluate(path, queries_path, qrels_path, settings, measuring, run_path, report_path, against_path, progress)
-
-
-def calibrate(
-    path: Path,
-    queries_path: Path,
-    qrels_path: Path,
-    wished: Wish = "precision",
-    value: float = 0.9,
-    report_path: Path | None = None,
-    dry_run: bool = False,
-    progress: Progress = silent,
-) -> CalibratedCollection:
-    """Fit what turns scores into probabilities on judged questions that the models have not seen; kept if better on questions that neither
-    it nor what is stored was fitted to. `rollback` goes back.
-
-    `wished` "precision" or "recall" of `value`: the threshold for it is found, with its interval. `report_path`: a page to read.
-
-    Raises:
-        InputError: a file is not what it should be, or the judgements tell nothing apart. StoreError: the collection was changed meanwhile.
-    """
-    from bicross import calibrating
-
-    return calibrating.calibrate(path, queries_path, qrels_path, wished, value, report_path, dry_run, progress)
-
-
-def plan(
-    path: Path,
-    settings: PlanSettings,
-    queries_path: Path | None = None,
-    qrels_path: Path | None = None,
-    svg_path: Path | None = None,
-    dry_run: bool = False,
-    progress: Progress = silent,
-) -> Planned:
-    """Measure what each way to search is worth and how long it takes here, and have the collection search by the best one within a budget.
-
-    Quality is nDCG@10 where `qrels_path` judges the questions, else how much of full depth is kept. `svg_path`: a figure of the frontier.
-    In a dry run nothing is kept; `rollback` goes back.
-
-    Raises:
-        InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
-    """
-    from bicross.planner.plan import plan as plan_collection
-
-    return plan_collection(path, queries_path, qrels_path, settings, svg_path, dry_run, progress)
-
-
 def questions(
     sources: Sequence[Path],
     into: Path,
@@ -327,28 +253,6 @@ def questions(
     start = time.perf_counter()
     made = make(sources, into, settings, queries_path, dry_run, progress)
     return Questions.of(settings.source, made.pairs, made.cost, not dry_run, time.perf_counter() - start)
-
-
-def check(path: Path, queries_path: Path, settings: CheckSettings = CheckSettings(), progress: Progress = silent) -> Checked:
-    """Without a judgement: how far the stages of search agree, and how steady the answers are when questions are typed differently.
-
-    Raises:
-        InputError: the queries are not what they should be.
-    """
-    from bicross import checking
-
-    return checking.check(path, queries_path, settings, progress)
-
-
-def judge(path: Path, queries_path: Path, into: Path, settings: JudgeSettings, ask: Ask, progress: Progress = silent) -> Judged:
-    """Have the pairs judged that tell most, and say what that proves; `ask` shows them. Interrupted, it goes on where it was.
-
-    Raises:
-        InputError: the queries are not what they should be, or `into` holds other judgements. Locked: another process judges into it.
-    """
-    from bicross import judging_session
-
-    return judging_session.judge(path, queries_path, into, settings, ask, progress)
 
 
 def compare(run_a: Path, run_b: Path, qrels_path: Path, measure: str = "nDCG@10") -> Comparison:

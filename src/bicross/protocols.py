@@ -16,6 +16,12 @@ if TYPE_CHECKING:  # numpy is only a type here, so that `import bicross` stays l
 A = TypeVar("A")
 B = TypeVar("B")
 Side = Literal["query", "document"]
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how many of it, and of how many (0 where that is not known)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody sees."""
 
 
 class Encoder(Protocol):

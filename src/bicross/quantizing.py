@@ -6,7 +6,7 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -32,13 +32,13 @@ from bicross.models.names import MODELS, located
 from bicross.models.network import has_int8
 from bicross.models.tokens import Batch, encode, load_tokenizer, to_arrays
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Hit, Qrels, Query, Ranking, Run, reading
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import QuantizeSettings, SearchSettings
 from bicross.upsert import fill
 from bicross.vectors import Vectors
 
-Progress = Callable[[str, int, int], None]
 Kind = Literal["reranker", "encoder"]
 Scores = Mapping[str, NDArray[np.float32]]
 """Question id -> scores of its candidates, in the order of their ids."""

@@ -84,7 +84,7 @@ class KnownSettings(Settings):
 
 
 class ClusterSettings(AnalysisSettings):
-    """What `cluster` does. `least`: the smallest cluster. `clusters`: so many, by the hierarchy; None for as many as the threshold makes."""
+    """What `cluster` does. `least`: the smallest cluster. `clusters`: so many, by the hierarchy; None: as many as the threshold makes."""
 
     method: Literal["communities", "hierarchical"] = "communities"
     clusters: int | None = Field(default=None, ge=1, le=2000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,11 +14,11 @@ from bicross.data.questions import read_queries
 from bicross.indexes.recall import SAMPLE
 from bicross.models import names, registry
 from bicross.models.registry import TokenEncoder
+from bicross.protocols import Progress
 from bicross.records import Document, Skip, reading
 from bicross.searchers.weights import Weights
 from bicross.settings import PASSAGE_TOKENS, STARTER_ENCODER, STARTER_RERANKER, IndexSettings
 
-Progress = Callable[[str, int, int], None]
 CHUNK_DOCUMENTS, CHUNK_CHARACTERS = 512, 200_000  # one commit: seconds of work, so that an interruption costs no more
 TITLE_ROOM = 32  # tokens left for titles where passages are cut to the model's full length
 TRUNCATED = "with its title it is longer than the model; its end is not embedded"

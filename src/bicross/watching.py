@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from bicross.data.changes import Stamp, Unit, Watcher
 from bicross.data.files import shown
 from bicross.errors import Locked
 from bicross.models.registry import TokenEncoder
+from bicross.protocols import Progress
 from bicross.records import Document, Skip
 from bicross.results import Round
 from bicross.settings import IndexSettings
 from bicross.upsert import Upsert, adopt, begun, chunks_of, encoder_of
 
-Progress = Callable[[str, int, int], None]
 LEDGER = "watched.json"
 TAIL = 1_000  # passages without an index that are always borne; beyond, a tenth of all
 CARE = 10  # times as long as a look takes is waited for the next one

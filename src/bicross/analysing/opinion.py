@@ -9,9 +9,10 @@ from random import Random
 import numpy as np
 
 from bicross.analysing.results import Opinion
-from bicross.analysing.texts import Progress, Texts
+from bicross.analysing.texts import Texts
 from bicross.analysis.groups import Groups
 from bicross.models import registry
+from bicross.protocols import Progress
 from bicross.settings import STARTER_RERANKER, AnalysisSettings
 from bicross.vectors import Scores, unit
 

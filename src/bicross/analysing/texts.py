@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from bicross.collection.store import Collection
 from bicross.data.sources import read_documents
 from bicross.errors import InputError
 from bicross.models import registry
+from bicross.protocols import Progress
 from bicross.records import Document, Skip, reading
 from bicross.settings import STARTER_ENCODER, AnalysisSettings
 from bicross.vectors import Vectors, unit
 
-Progress = Callable[[str, int, int], None]
 CHUNK = 4_096  # texts encoded between two signs of progress
 TITLE = 100  # code points of a text that stand for it
 

@@ -11,11 +11,12 @@ import numpy as np
 from bicross import durable
 from bicross.analysing.opinion import all_pairs, asked, doubtful
 from bicross.analysing.results import Cluster, Clustered, Copy, Duplicates, Group, Pair, Paired
-from bicross.analysing.texts import Progress, Texts, read_texts
+from bicross.analysing.texts import Texts, read_texts
 from bicross.analysis import groups
 from bicross.analysis.map import cluster_map
 from bicross.analysis.neighbours import Pairs, pairs_above, unrelated
 from bicross.data import near_duplicates
+from bicross.protocols import Progress, silent
 from bicross.settings import AnalysisSettings, ClusterSettings
 from bicross.vectors import unit
 
@@ -24,10 +25,6 @@ CLOSE = {"cluster": 0.6, "pairs": 0.75, "duplicates": 0.9}
 sentence pairs of STS-B, which people gave 0 to 5, the starter encoder puts a 3 at about .66, a 4 at .76 and a 5 at .9."""
 NEAR = 100  # pairs a text that are looked at, on average at most
 EXAMPLES = 3  # texts of a cluster that are shown
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 def pairs(sources: Sequence[Path], settings: AnalysisSettings = AnalysisSettings(), progress: Progress = silent) -> Paired:

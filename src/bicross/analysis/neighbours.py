@@ -8,16 +8,16 @@ many lists that takes is measured against all rows, on a sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bicross.protocols import Progress
 from bicross.vectors import Scores, Vectors
 
 Rows = NDArray[np.int64]
-Progress = Callable[[str, int, int], None]
 EXACT_ROWS = 30_000
 BLOCK, COLUMNS = 1_024, 8_192  # rows and columns of the triangle that are compared at once: 32 MB
 SAMPLE = 1_000  # rows whose pairs are looked for among all rows, half to choose by, half to measure with

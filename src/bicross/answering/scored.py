@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +16,11 @@ from bicross.data.sources import read_documents
 from bicross.errors import InputError
 from bicross.evaluation.calibration import FOLDS, Pair, cross_fitted, fit
 from bicross.evaluation.reliability import Threshold, best_hits, threshold
-from bicross.protocols import Encoder, Scorer
+from bicross.protocols import Encoder, Progress, Scorer
 from bicross.records import Calibration, Document, reading
 from bicross.starter import GENERAL
 from bicross.vectors import Vectors, unit
 
-Progress = Callable[[str, int, int], None]
 SAMPLE = 500  # known texts that are asked as if they were not there
 LIKELIER = 0.5  # what is answered is more probably right than wrong, even where less would bring the precision
 FEWEST = 20  # of them that another text of their label could answer

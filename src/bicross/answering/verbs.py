@@ -19,11 +19,11 @@ from bicross.evaluation.calibration import Pair
 from bicross.evaluation.reliability import Share, brought
 from bicross.models import registry
 from bicross.models.scores import relevance
+from bicross.protocols import Progress, silent
 from bicross.records import LabelledPair, Skip
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, KnownSettings
 from bicross.vectors import Vectors, unit
 
-Progress = Callable[[str, int, int], None]
 CHUNK = 2_048  # texts encoded between two signs of progress
 RESAMPLES = 1_000
 FEW = 30
@@ -32,10 +32,6 @@ GENERAL = (
     "No answer has several questions, so nothing of this FAQ says when to say nothing; the probabilities are those of general questions. "
     "Add other wordings of its questions, each with the same answer."
 )
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 def faq(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bicross.pipeline import Progress
+from bicross.protocols import Progress
 
 EVERY = 10.0  # seconds between plain lines
 

@@ -15,10 +15,10 @@ from bicross.data.questions import read_queries, read_splits
 from bicross.data.sources import read_documents
 from bicross.data.written import JudgedSet
 from bicross.errors import InputError
+from bicross.protocols import Progress
 from bicross.records import Document, Example, LabelledPair, Mined, Query, Skip
 
 Kind = Literal["judged set", "training rows", "click log"]
-Progress = Callable[[str, int, int], None]
 ALIKE = 0.7  # as `split` and `tune` part questions
 
 

@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args
 
 from bicross import durable
 from bicross.conversion.figures import counted, of_log, of_rows, of_set, shared_positives
-from bicross.conversion.reading import ALIKE, Kind, Progress, asked, kind_for, kind_of, leakage, questions_of, read
+from bicross.conversion.reading import ALIKE, Kind, asked, kind_for, kind_of, leakage, questions_of, read
 from bicross.conversion.shapes import judged_of, part_files, rows_of, table_of
 from bicross.data import written
 from bicross.data.pairs import same
 from bicross.data.splits import split as split_questions
 from bicross.errors import InputError
+from bicross.protocols import Progress
 from bicross.records import Skip
 
 Format = Literal["beir", "trec", "mteb", "sentence-transformers", "flagembedding", "ubi", "clicks"]

@@ -11,7 +11,7 @@ import heapq
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -25,10 +25,10 @@ from bicross.data.pairs import Pairs, draw, name_of, same, units
 from bicross.data.sentences import sentences
 from bicross.data.sources import read_documents
 from bicross.errors import InputError
+from bicross.protocols import Progress
 from bicross.records import Document, Query, Skip, reading
 from bicross.settings import QuestionSettings
 
-Progress = Callable[[str, int, int], None]
 PASSAGES = 500  # asked about where no limit is given
 CHARACTERS = 1200  # of a passage, unless one sentence is longer; then its beginning
 LEAST = 12  # words, or ideographs, below which a passage answers nothing

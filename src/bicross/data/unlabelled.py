@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from bicross.data.pairs import Pairs, check_empty, write_pairs
 from bicross.data.pseudo import from_titles
 from bicross.data.questions import read_queries
 from bicross.errors import InputError
+from bicross.protocols import Progress
 from bicross.settings import QuestionSettings
 
-Progress = Callable[[str, int, int], None]
 KEPT = ".answers"  # behind the folder's name: where an endpoint's answers are until the folder is written
 
 

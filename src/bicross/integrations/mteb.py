@@ -30,6 +30,7 @@ from bicross.integrations.among import Among, keys_of
 from bicross.models import registry
 from bicross.models.names import located
 from bicross.opened import OpenCollection
+from bicross.protocols import silent
 from bicross.records import Query, Ranking, Skip
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, IndexSettings, SearchSettings
@@ -129,7 +130,7 @@ class TwoStage:
         asked = [query for query in map(_query, queries) if query.text.strip()]
         settings = self._settings.model_copy(update={"k": top_k})
         if top_ranked is None:
-            found: Mapping[str, Ranking] = asking.ranked(self._opened, asked, settings, Stopwatch(), pipeline.silent)
+            found: Mapping[str, Ranking] = asking.ranked(self._opened, asked, settings, Stopwatch(), silent)
         else:
             found = self._reranked(self._opened, asked, top_ranked, settings)
         return {str(query): _falling(found.get(str(query), ())) for query in queries["id"]}

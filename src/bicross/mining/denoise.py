@@ -17,21 +17,15 @@ import numpy as np
 
 from bicross.errors import InputError
 from bicross.mining.seeded import seeded
-from bicross.protocols import Scorer
+from bicross.protocols import Progress, Scorer, silent
 from bicross.records import Candidate, Mined
 from bicross.settings import MineSettings
 from bicross.vectors import check_scores
 
 Likeness = Callable[[str, tuple[str, ...]], float]
 """How much a text has in common with the one of several that is most alike, from 0 to 1; 0 where there is none."""
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many of it, and of how many."""
 RANKS = ("rank", "lexical rank", "dense rank")
 PAIRS = 512  # scored in one call: many batches, which span questions, and some seconds of work, so that progress moves
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody sees."""
 
 
 def random_negatives(

@@ -20,8 +20,9 @@ from bicross.moving import keep
 from bicross.opened import OpenCollection
 from bicross.planner.options import Values, adapted_of, options_of
 from bicross.planner.timing import confirmed_of, deepened, point_of, timed_of
-from bicross.planner.world import MEASURE, Progress, World, chosen_questions, fast_ones
+from bicross.planner.world import MEASURE, World, chosen_questions, fast_ones
 from bicross.planning.frontier import AIM, Point, Way, bought, marked
+from bicross.protocols import Progress, silent
 from bicross.records import Qrels, Query, Skip
 from bicross.settings import PlanSettings
 
@@ -67,15 +68,28 @@ class Planned:
 
 
 def plan(
-    path: Path, queries: Path | None, qrels: Path | None, settings: PlanSettings, svg: Path | None, dry_run: bool, progress: Progress
+    path: Path,
+    settings: PlanSettings,
+    queries_path: Path | None = None,
+    qrels_path: Path | None = None,
+    svg_path: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
 ) -> Planned:
-    """See `pipeline.plan`."""
+    """Measure what each way to search is worth and how long it takes here, and have the collection search by the best one within a budget.
+
+    Quality is nDCG@10 where `qrels_path` judges the questions, else how much of full depth is kept. `svg_path`: a figure of the frontier.
+    In a dry run nothing is kept; `rollback` goes back.
+
+    Raises:
+        InputError: a file is not what it should be. StoreError: the collection was changed meanwhile.
+    """
     start = time.perf_counter()
-    svg_path = durable.writable_target(svg, "The figure") if svg else None
-    if qrels is not None and queries is None:
-        raise InputError(f"{qrels} judges questions that are not given; name them with --queries.")
+    target = durable.writable_target(svg_path, "The figure") if svg_path else None
+    if qrels_path is not None and queries_path is None:
+        raise InputError(f"{qrels_path} judges questions that are not given; name them with --queries.")
     with OpenCollection(path) as collection:
-        asked, known, skipped, remarks = chosen_questions(collection, queries, qrels, settings)
+        asked, known, skipped, remarks = chosen_questions(collection, queries_path, qrels_path, settings)
         facts = collection.facts
         world = World(collection, asked, known, settings.depth, fast_ones(collection, settings), progress)
         adapted = adapted_of(world)
@@ -109,8 +123,8 @@ def plan(
     )
     if not dry_run:
         durable.write_file(path / FILE, json.dumps(asdict(done), ensure_ascii=False).encode())
-    if svg_path is not None:
-        durable.write_file(svg_path, drawn(done).replace("<svg ", SVG, 1).encode())
+    if target is not None:
+        durable.write_file(target, drawn(done).replace("<svg ", SVG, 1).encode())
     return done
 
 

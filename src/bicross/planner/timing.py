@@ -10,8 +10,9 @@ from bicross.evaluation.averages import mean_of
 from bicross.evaluation.latency import percentiles
 from bicross.opened import OpenCollection
 from bicross.planner.options import Option, at_depth
-from bicross.planner.world import Progress, World
+from bicross.planner.world import World
 from bicross.planning.frontier import Point, Way, bought, deepest_within
+from bicross.protocols import Progress
 from bicross.records import Query
 
 TIMED, LEAST, LONG = 60, 20, 10.0  # questions that time a way; no more than LEAST of a way that takes so many seconds for them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from bicross.evaluation.metrics import per_query
 from bicross.evaluation.overlap import overlap
 from bicross.models import names, registry
 from bicross.opened import Once, OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Qrels, Query, Ranking, Run, Skip, Stage, reading
 from bicross.searchers.foresight import FAST
 from bicross.searchers.reading import in_order, placed
@@ -27,7 +28,6 @@ from bicross.settings import STARTER_FAST, PlanSettings, SearchSettings, StageNa
 MEASURE = "nDCG@10"
 SHIPPED_FAST = (STARTER_FAST,)  # rerankers that are tried where none is named
 LONGEST_SENTENCE = 200  # code points of a sentence that stands in for a question
-Progress = Callable[[str, int, int], None]
 
 
 class World:

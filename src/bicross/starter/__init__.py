@@ -1,4 +1,4 @@
-"""The models that ship with the package: a small Chinese and English bi-encoder, a reranker, and a fast one. See the model cards beside this file.
+"""The models that ship with the package: a small Chinese and English bi-encoder, a reranker, a fast one. Their cards lie beside this file.
 
 They are stored in 4 and 8 bits (`packing.py`) and unpacked once, into the user's cache, as folders that plain
 sentence-transformers loads too.

@@ -7,6 +7,7 @@ any loss; the other matrices of the layers in 8 bits; what is small (biases, nor
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +41,14 @@ def pack(weights: dict[str, Half]) -> dict[str, NDArray[np.generic]]:
 
 
 def unpack(model: Path, words: Path) -> bytes:
-    """The content of a `model.safetensors` in fp16: the model's packed file, and that of the word embeddings, which go by the model's names."""
+    """The content of a `model.safetensors` in fp16: the model's packed file and that of the word embeddings, under the model's names."""
     packed = load_file(model)
     head = "bert." if any(name.startswith("bert.") for name in packed) else ""
     packed |= {head + name: array for name, array in load_file(words).items()}
     return save(restored(packed), metadata={"format": "pt"})
 
 
-def restored(packed: dict[str, NDArray[np.generic]]) -> dict[str, Half]:
+def restored(packed: dict[str, Any]) -> dict[str, Half]:
     """The weights that `pack` packed, by name, fp16."""
     weights: dict[str, Half] = {}
     for name, array in packed.items():

@@ -14,11 +14,12 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 
 from bicross.errors import InputError
 from bicross.models.folder import read_folder
+from bicross.protocols import Progress
 from bicross.records import Example, LabelledPair
 from bicross.settings import BiEncoderSettings
 from bicross.training.batches import compose
 from bicross.training.card import data_of, plain_card
-from bicross.training.fitting import Progress, Trained, fit, keep, reproducible, require_free
+from bicross.training.fitting import Trained, fit, keep, reproducible, require_free
 from bicross.training.loading import load
 from bicross.training.losses import bi_encoder_loss, is_cosine
 from bicross.training.padding import trim_padding

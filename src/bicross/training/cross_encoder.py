@@ -12,10 +12,11 @@ from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncode
 
 from bicross.errors import InputError
 from bicross.models.folder import read_folder
+from bicross.protocols import Progress
 from bicross.records import Example, LabelledPair
 from bicross.settings import CrossEncoderSettings
 from bicross.training.card import data_of, plain_card
-from bicross.training.fitting import Progress, Trained, fit, keep, reproducible, require_free
+from bicross.training.fitting import Trained, fit, keep, reproducible, require_free
 from bicross.training.loading import load
 from bicross.training.padding import trim_padding
 from bicross.training.surgery import freeze, keep_layers

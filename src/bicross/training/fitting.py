@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,11 +25,11 @@ from transformers import PrinterCallback, TrainerCallback
 
 from bicross import durable
 from bicross.errors import InputError
+from bicross.protocols import Progress
 from bicross.settings import TrainSettings
 from bicross.training.card import CARD
 from bicross.training.loading import has_gpu, in_bf16
 
-Progress = Callable[[str, int, int], None]
 CHECKPOINT_SECONDS = 60.0  # between checkpoints, at least: an interruption costs no more than that
 WHOLE = "whole"  # the file that a checkpoint gets when all of it is on the disk
 INPUTS = "inputs.sha256"  # what the checkpoints beside it were made of

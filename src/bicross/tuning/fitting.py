@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from bicross import asking
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Qrels, Query, Ranking, Run
 from bicross.searchers.fused import FusedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import SearchSettings, StageName
 from bicross.tuning.weights import SHOWN, Known, calibrations, candidates_of, combination, cross_fitted, fold_of, joined, lexical_weight
 
-Progress = Callable[[str, int, int], None]
 RECALLED = 100
 ASKED = {"rank": 1.0, "late": 1.0, "rerank": 1.0}  # so that every scorer reads the candidates
 

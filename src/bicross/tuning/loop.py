@@ -6,7 +6,7 @@ mined rows -> cross-encoder; combination as teacher -> bi-encoder               
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from bicross.data.examples import mined_bytes, read_mined
 from bicross.mining.sampling import NEGATIVES, RAW, examples
 from bicross.models import registry
 from bicross.opened import OpenCollection
-from bicross.protocols import Scorer
+from bicross.protocols import Progress, Scorer
 from bicross.records import Example, Mined, Qrels, Query
 from bicross.settings import TrainSettings, TuneSettings
 from bicross.training.batches import filled
@@ -28,7 +28,6 @@ from bicross.tuning.rows import TEACHER, of_folds, teach, unseen
 from bicross.tuning.run import Run
 from bicross.tuning.scoring import scored
 
-Progress = Callable[[str, int, int], None]
 S = TypeVar("S", bound=TrainSettings)
 FOLDS = 2  # each model scores the questions that it was not trained on; two cost no more training than one model on all
 

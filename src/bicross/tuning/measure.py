@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -21,7 +21,7 @@ from bicross.evaluation.metrics import means, per_query
 from bicross.evaluation.reliability import reliability
 from bicross.evaluation.slices import slices
 from bicross.opened import OpenCollection
-from bicross.protocols import Encoder
+from bicross.protocols import Encoder, Progress
 from bicross.records import Document, Hit, Qrels, Query, Ranking, Run, reading
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import GateSettings, SearchSettings, StageName
@@ -29,7 +29,6 @@ from bicross.starter import GENERAL
 from bicross.tuning.weights import SHOWN
 from bicross.vectors import best_first, similarities
 
-Progress = Callable[[str, int, int], None]
 STAGES: tuple[StageName, ...] = ("dense", "fused", "both")
 MEASURES = ("nDCG@10", "RR@10", "R@100")  # and the gate's
 FOUND = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -18,13 +18,13 @@ from bicross.mining.denoise import mark_duplicates, random_negatives, sort, thre
 from bicross.mining.page import page
 from bicross.mining.seeded import seeded
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Mined, Qrels, Query, reading
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import MineSettings, SearchSettings
 from bicross.tuning.rows import first_candidates
 from bicross.tuning.run import json_bytes
 
-Progress = Callable[[str, int, int], None]
 MINED, AUDIT, PAGE = "mined.jsonl", "audit.json", "audit.html"
 POOL = 4000  # documents of which every question's random ones are
 READ = 100  # of them read together

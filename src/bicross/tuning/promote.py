@@ -15,11 +15,12 @@ from bicross.collection.store import Facts, Writer
 from bicross.errors import StoreError
 from bicross.models import registry
 from bicross.models.names import MODELS, located
+from bicross.protocols import Progress
 from bicross.searchers.weights import Weights
 from bicross.training.card import CARD
 from bicross.training.card import card as card_of
 from bicross.tuning.run import json_bytes
-from bicross.upsert import Progress, fill
+from bicross.upsert import fill
 
 NOTES = "bicross.json"
 MADE_FROM = ("parents", "untuned", "data", "plan", "settings", "seed", "threads", "versions")

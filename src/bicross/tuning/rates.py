@@ -15,13 +15,13 @@ from bicross.models import names
 from bicross.models.folder import ModelFolder
 from bicross.models.network import cores
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.settings import TuneSettings
 from bicross.training.speed import training_step
 from bicross.tuning.bases import trainable
 from bicross.tuning.plan import STANDARD, World, alike, as_json, choose, tokens_a_second
 from bicross.tuning.questions import Questions
 
-Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
 SAMPLE = 384  # passages whose lengths are counted, and of which rates are measured
 SHARE = 16  # passages for each core that are embedded, or scored, in one call: fewer would leave cores idle

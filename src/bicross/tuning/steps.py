@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from bicross.mining.sampling import examples
 from bicross.models import names, registry
 from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
-from bicross.protocols import Scorer
+from bicross.protocols import Progress, Scorer
 from bicross.records import Example, LabelledPair, Mined, Query, Skip
 from bicross.results import MinedFile, MixedModel, SplitFiles, TrainedModel, Weighed
 from bicross.searchers.weights import Weights
@@ -48,7 +48,6 @@ from bicross.tuning.scoring import scored
 if TYPE_CHECKING:
     from bicross.training.fitting import Trained  # torch is loaded only where something is trained
 
-Progress = Callable[[str, int, int], None]
 Rows = Sequence[Example] | Sequence[LabelledPair]
 SEEN = (
     "{seen} of the {all} questions have trained the models that mine them, which rank and score their candidates too well. Mine in a "

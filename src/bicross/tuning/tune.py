@@ -16,13 +16,14 @@ from bicross.collection.store import Collection, Facts
 from bicross.data.splits import folds, split
 from bicross.models import names, registry
 from bicross.opened import OpenCollection
+from bicross.protocols import Progress
 from bicross.records import Query
 from bicross.results import Tuned
 from bicross.searchers.weights import Weights
 from bicross.settings import TuneSettings
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_weights
-from bicross.tuning.loop import FOLDS, Progress, Task, mine, train_encoder, train_rerankers
+from bicross.tuning.loop import FOLDS, Task, mine, train_encoder, train_rerankers
 from bicross.tuning.measure import at_depth, side_by_side
 from bicross.tuning.merging import merged
 from bicross.tuning.mined import AUDIT, MINED
