@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,10 +36,10 @@ COMMAND = [sys.executable, "-m", "bicross.serving.container", "serve"]  # the im
 
 def asked(port: int, method: str, path: str, body: Any = None) -> tuple[int, str]:
     """Status and answer."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode()
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
 
 def ready(port: int, server: subprocess.Popen[bytes]) -> int:
