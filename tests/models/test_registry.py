@@ -103,5 +103,5 @@ def test_a_tower_of_a_family_that_is_not_built_is_named(tmp_path: Path) -> None:
 
 
 def test_a_precision_that_is_not_known_is_refused() -> None:
-    with pytest.raises(InputError, match="expected f32 or bf16"):
+    with pytest.raises(InputError, match="expected f32, bf16 or int8"):
         registry.load_encoder(STARTER_ENCODER, precision="int3")

@@ -56,7 +56,7 @@ async def test_a_search_is_what_an_opened_collection_finds(direct: Engine, colle
     with bicross.open(collection) as opened:
         expected = opened.search(questions, SearchSettings(k=5)).as_json()["queries"]
     for answer, wanted in zip(found, expected, strict=True):
-        assert answer.pop("degraded") is False
+        assert answer["degraded"] is False
         assert set(answer.pop("seconds")) >= set(wanted.pop("seconds"))
         assert answer == wanted
 

@@ -125,7 +125,7 @@ def status(found: Status) -> Iterable[str]:
     yield f"encoder {found.encoder}, " + (
         f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions, {found.space.similarity})" if found.space else "no space yet"
     )
-    used = f"index {found.generation} ({found.index})"
+    used = f"index {found.generation}" + (f" ({found.index})" if found.index else "")
     yield used if found.generation else "no index in use: every passage is compared with the question"
     if found.recall:
         of, at = found.recall["of"], f"recall@{found.recall['k']} {found.recall['mean']:.4f} against the exact scan"

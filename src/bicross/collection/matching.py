@@ -126,8 +126,11 @@ class Memory:
             slow, seconds = self._given_up
             if asked == slow and self.within <= seconds:
                 raise TooLong
-            self._given_up = asked, self.within
-            found = self._look(db, predicate(where))
+            try:
+                found = self._look(db, predicate(where))
+            except TooLong:
+                self._given_up = asked, self.within
+                raise
             query = "SELECT key FROM passages WHERE doc_id IN "
             keys = [key for part in chunks(found) for (key,) in db.execute(f"{query} ({marks(part)})", part)]
             self._keys[asked] = np.sort(np.array(keys, dtype=np.int64))

@@ -135,8 +135,8 @@ def _described(name: str) -> Json:
         "space": "5f2b",
         "depth": 20,
         "stage": "both",
-        "adaptive": False,
-        "fast": None,
+        "adaptive": True,
+        "fast": "bicross/starter-reranker-fast",
         "calibrated": ["both"],
         "weights": _WEIGHTS,
     }
