@@ -77,7 +77,8 @@ def convert(
         InputError: the source is none of them, or cannot be said in the format. StoreError: it cannot be written.
     """
     start = time.perf_counter()
-    if form not in get_args(Format):
+    known: Format | None = next((one for one in get_args(Format) if one == form), None)
+    if known is None:
         raise InputError(f"--to is {form!r}; expected one of {', '.join(get_args(Format))}.")
     data = read(source, queries_path, qrels_path, kind_for(form, source, queries_path, qrels_path), progress)
     left: dict[str, int] = {}
@@ -98,7 +99,7 @@ def convert(
             durable.write_file(durable.writable_target(into, "The rows"), files)
         else:
             durable.write_folder(into, files, {"made_of": str(source), "format": form})
-    return Converted(data.kind, form, str(into), counts, left, data.skipped, not dry_run, time.perf_counter() - start)  # type: ignore[arg-type]  # it is one of Format
+    return Converted(data.kind, known, str(into), counts, left, data.skipped, not dry_run, time.perf_counter() - start)
 
 
 def inspect_data(
