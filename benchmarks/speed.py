@@ -40,9 +40,10 @@ from bicross.models.network import best_precision, cores, has_int8
 from bicross.models.tokens import load_tokenizer, to_arrays
 from bicross.provenance import processor
 from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, QuantizeSettings
-from bicross.starter import GENERAL, unpacked
+from bicross.starter import unpacked
 
-RESULTS = Path(__file__).parent / "results" / "speed.json"
+HERE = Path(__file__).parent
+DATA, RESULTS = HERE.parent / "examples" / "data", HERE / "results" / "speed.json"
 THREADS, LIMIT, CANDIDATES, NEIGHBOURS, CALIBRATED = 2, 256, 100, 1000, 64
 Way = Callable[[], Any]
 PEERS = {"fastembed": "sentence-transformers/all-MiniLM-L6-v2", "flashrank": "ms-marco-MiniLM-L-12-v2"}
@@ -54,7 +55,7 @@ PEERS = {"fastembed": "sentence-transformers/all-MiniLM-L6-v2", "flashrank": "ms
 
 def xquad(kind: str) -> list[str]:
     """The texts of its paragraphs ("corpus") or questions ("queries"), in both languages."""
-    files = [GENERAL / name / f"{kind}.jsonl" for name in ("xquad_en", "xquad_zh")]
+    files = [DATA / name / f"{kind}.jsonl" for name in ("xquad_en", "xquad_zh")]
     return [json.loads(line)["text"] for file in files for line in file.read_text("utf-8").splitlines()]
 
 
