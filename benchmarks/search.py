@@ -1,0 +1,144 @@
+"""One question end to end over many passages, beside the code that one writes with sentence-transformers, in one interleaved run.
+
+    python benchmarks/search.py --sources DATA/stard DATA/medquad DATA/squad_sentences … --work WORK [--questions 60] [--depth 100]
+
+The sources are BEIR folders, indexed into one collection under WORK, or taken from there. Encode the question, recall, rerank the `--depth`
+best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`, and by Bicross at
+full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions without a judgement. Same weights, same
+passages, two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all.
+`agreement` is the share of full depth's first ten that the way keeps. `cold` is `bicross search` as it is typed, in a process of its own.
+Writes benchmarks/results/search.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from depth import opened_ways  # beside this script
+from sentence_transformers import CrossEncoder, SentenceTransformer, util
+from serving import processor
+
+from bicross import durable, pipeline
+from bicross.cli.progress import bar
+from bicross.collection.store import Collection
+from bicross.data.questions import read_queries
+from bicross.evaluation.agreement_of_stages import TOP
+from bicross.evaluation.overlap import overlap
+from bicross.opened import OpenCollection
+from bicross.planner.world import World
+from bicross.records import Query, reading
+from bicross.settings import STARTER_ENCODER, STARTER_FAST, STARTER_RERANKER
+
+RESULTS = Path(__file__).parent / "results" / "search.json"
+THREADS, COLD, TOGETHER = 2, 5, 10_000
+Way = Callable[[str], Any]
+
+
+def collection_in(sources: Sequence[Path], work: Path) -> Path:
+    """All sources in one, indexed or as it was left there."""
+    path = work / "all"
+    work.mkdir(parents=True, exist_ok=True)
+    if not Collection.exists(path):
+        with bar() as progress:
+            pipeline.index(sources, path, progress=progress)
+    return path
+
+
+def naive(collection: OpenCollection, depth: int) -> Way:
+    """The code of a blog post, over the same vectors and passages."""
+    encoder, reranker = (pipeline.models_show(name)["path"] for name in (STARTER_ENCODER, STARTER_RERANKER))
+    bi_encoder, cross_encoder = SentenceTransformer(encoder, device="cpu"), CrossEncoder(reranker, device="cpu")
+    texts: list[str] = []
+    with collection.snapshot():
+        keys, vectors = collection.view.vectors(collection.view.space)
+        for start in range(0, len(keys), TOGETHER):
+            passages = collection.view.passages(keys[start : start + TOGETHER].tolist()).values()
+            titles = collection.corpus.titles({one.doc_id for one in passages})
+            texts += [reading(titles[one.doc_id], one.text) for one in passages]
+    corpus = torch.from_numpy(vectors.copy())
+
+    def asked(question: str) -> None:
+        vector = bi_encoder.encode(question, prompt_name="query", convert_to_tensor=True, show_progress_bar=False)
+        hits = util.semantic_search(vector, corpus, top_k=depth)[0]
+        cross_encoder.predict([(question, texts[int(hit["corpus_id"])]) for hit in hits], show_progress_bar=False)
+
+    return asked
+
+
+def cold(path: Path, questions: Sequence[Query]) -> list[float]:
+    """Seconds of whole processes."""
+    seconds = []
+    for query in questions[:COLD]:
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "bicross.cli.main", "search", str(path), query.text, "--json"]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the line above
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def measured(path: Path, fitting: list[Query], held: list[Query], depth: int) -> dict[str, Any]:
+    """All ways, question by question."""
+    with OpenCollection(path) as collection, bar() as progress:
+        world = World(collection, fitting, None, depth, [STARTER_FAST], progress)
+        opened, refused = opened_ways(world, depth)
+        ways: dict[str, Way] = {"naive": naive(collection, depth), **{name: one.search for name, one in opened.items()}}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        found: dict[str, list[list[str]]] = {name: [] for name in opened}
+        for way in ways.values():
+            way(held[0].text)  # models load and compile
+        names = list(ways)
+        for place, query in enumerate(held):
+            for name in names[place % len(names) :] + names[: place % len(names)]:
+                start = time.perf_counter()
+                answer = ways[name](query.text)
+                seconds[name].append(time.perf_counter() - start)
+                if name != "naive":
+                    found[name].append([hit.doc_id for hit in answer.queries[0].hits][:TOP])
+            progress("questions", place + 1, len(held))
+    table: dict[str, Any] = {"passages": pipeline.status(path).passages, "refused": refused}
+    for name, of in seconds.items():
+        ratios = [whole / part for whole, part in zip(seconds["naive"], of, strict=True)]
+        table[name] = {
+            "ratio": statistics.median(ratios),
+            "quartiles": statistics.quantiles(ratios, n=4)[::2],
+            "seconds": statistics.median(of),
+        }
+        if name in found:
+            table[name]["agreement"] = statistics.fmean(map(lambda one, full: overlap(one, full, TOP), found[name], found["full"]))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", type=Path, nargs="+", required=True)
+    parser.add_argument("--work", type=Path, default=Path(".bench"))
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--fitting", type=int, default=60)
+    parser.add_argument("--depth", type=int, default=100)
+    asked = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    path = collection_in(asked.sources, asked.work)
+    queries = [replace(query, id=f"{source.name}-{query.id}") for source in asked.sources for query in read_queries(source)[0]]
+    drawn = random.Random(0).sample(queries, asked.questions + asked.fitting)
+    held, fitting = drawn[: asked.questions], drawn[asked.questions :]
+    result = {**measured(path, fitting, held, asked.depth), "depth": asked.depth, "questions": len(held), "fitted to": len(fitting)}
+    spent = cold(path, held)
+    result["cold"] = {"seconds": statistics.median(spent), "all": spent}
+    result |= {"threads": THREADS, "processor": processor(), "sources": [source.name for source in asked.sources]}
+    durable.write_file(RESULTS, (json.dumps(result, indent=1) + "\n").encode())
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
