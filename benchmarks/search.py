@@ -46,12 +46,17 @@ Way = Callable[[str], Any]
 
 
 def collection_in(sources: Sequence[Path], work: Path) -> Path:
-    """All sources in one, indexed or as it was left there."""
-    path = work / "all"
+    """All sources in one, indexed or as it was left there. Ids get the name of their folder, because two may have the same."""
+    path, merged = work / "all", work / "all.jsonl"
     work.mkdir(parents=True, exist_ok=True)
     if not Collection.exists(path):
+        with merged.open("w", encoding="utf-8") as file:
+            for source in sources:
+                with (source / "corpus.jsonl").open(encoding="utf-8") as lines:
+                    for row in map(json.loads, lines):
+                        file.write(json.dumps({**row, "_id": f"{source.name}-{row['_id']}"}, ensure_ascii=False) + "\n")
         with bar() as progress:
-            pipeline.index(sources, path, progress=progress)
+            pipeline.index([merged], path, progress=progress)
     return path
 
 

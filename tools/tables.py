@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,66 @@ def starter_error() -> str:
     return _rows(["calibration error", *(name.replace(":", " ") for name in errors)], rows)
 
 
+def speed() -> str:
+    """Ratios against the usual code, with what they cost in quality."""
+    found = {name: _results(name) for name in ("speed", "vectors", "pairs", "search", "serving", "cluster")}
+    rows = []
+
+    def add(what: str, beside: str, ratio: float, spread: Iterable[float] | None, kept: str, script: str) -> None:
+        between = "–".join(f"{value:.1f}" for value in spread) if spread else ""
+        rows.append([what, beside, f"{ratio:.1f}", between, kept, f"`python benchmarks/{script} --help`"])
+
+    library = "sentence-transformers"
+    encode, rerank = found["speed"]["encode"], found["speed"]["rerank"]
+    for name in (name for name in ("bf16", "int8") if name in encode):
+        kept = f"{encode[name]['same_neighbours']:.3f} of the ten nearest are the same"
+        add(f"embed {encode['texts']:,} short texts, {name}", library, encode[name]["ratio"], encode[name]["spread"], kept, "speed.py")
+    for name in (name for name in ("bf16", "int8") if name in rerank):
+        kept = f"rank correlation {rerank[name]['spearman']:.4f}"
+        add(f"rerank {rerank['candidates']} paragraphs, {name}", library, rerank[name]["ratio"], rerank[name]["spread"], kept, "speed.py")
+    one = found["search"]
+    for name, label in (("full", "all read"), ("adaptive", "adaptive depth"), ("cascade", "cascade")):
+        if name in one:
+            what = f"one question, {one['passages']:,} passages, {one['depth']} candidates, {label}"
+            add(
+                what,
+                library,
+                one[name]["ratio"],
+                one[name]["quartiles"],
+                f"{one[name]['agreement']:.3f} of the first ten stay",
+                "search.py",
+            )
+    one = found["vectors"]
+    add(
+        f"search {one['rows']:,} vectors, one thread",
+        "FAISS, flat",
+        one["ratio"],
+        None,
+        f"recall@100 {one['recall@100']:.4f}",
+        "vectors.py",
+    )
+    one = found["pairs"]
+    add(
+        f"find the pairs among {one['texts']:,} texts",
+        f"{library}, `paraphrase_mining`",
+        one["ratio"],
+        None,
+        f"recall {one['recall']:.4f}",
+        "pairs.py",
+    )
+    for name, what in (("search", "searches"), ("rerank", "rerankings")):
+        one = found["serving"]["throughput"][name]
+        beside, spread = f"FastAPI around {library}", (min(one["ratios"]), max(one["ratios"]))
+        add(f"{what} a second, 32 clients", beside, one["ratio"], spread, "", "serving.py")
+    return _rows(["what", "beside", "times as fast", "from–to", "what is kept", "command"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "starter": starter,
     "starter gain": starter_gain,
     "starter depth": starter_depth,
     "starter error": starter_error,
+    "speed": speed,
 }
 
 
