@@ -17,7 +17,8 @@ from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
 from bicross.searchers.reading import Reading
 
 LIMITS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # changes among the first TOP that are still expected
-KEEP = 0.99  # of the quality of full depth
+KEEP = 0.99  # of the quality of full depth, on held-out questions
+CHOSEN = (1 + KEEP) / 2  # on the questions that choose a limit: one that just kept KEEP there would as often miss it on others
 WORTH = 0.9  # share of the candidates: where more than that are read, reading all of them is as good and simpler
 Value = Callable[[Mapping[str, Ranking]], Mapping[str, float]]
 """Query id -> value of its ranking."""
@@ -103,10 +104,10 @@ def _without(ranking: Ranking, stages: Sequence[str]) -> Ranking:
 
 
 def _limit(trials: Mapping[float, _Trial], full: Mapping[str, float], queries: Sequence[str]) -> float:
-    """The highest limit up to which, and at which, these questions keep KEEP of their quality; the lowest there is where none does."""
+    """The highest limit up to which, and at which, these questions keep CHOSEN of their quality; the lowest there is where none does."""
     best = LIMITS[0]
     for limit in LIMITS:
-        if _share([trials[limit].values[query] for query in queries], [full[query] for query in queries]) < KEEP:
+        if _share([trials[limit].values[query] for query in queries], [full[query] for query in queries]) < CHOSEN:
             break
         best = limit
     return best
@@ -127,7 +128,7 @@ def _refusal(found: Adapted, questions: int) -> str:
     if questions < FEW:
         return f"{questions} questions are too few to validate it; ask {FEW} or more. Always rerank all candidates."
     if found.kept < KEEP:
-        kept = f"on held-out questions it keeps {found.kept:.1%} of full depth, expected {KEEP:.0%}"
+        kept = f"on held-out questions it keeps {found.kept:.2%} of full depth, expected {KEEP:.0%}"
         return f"{kept}. Always rerank all {found.depth} candidates."
     if found.read > WORTH * found.depth:
         return f"it would read {found.read:.0f} of {found.depth} candidates, so it saves nothing. Always rerank all of them."
