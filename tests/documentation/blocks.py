@@ -7,28 +7,40 @@ block is a script. A comment before a block says what is special about it:
     <!-- slow -->                it is run by `make prove`; so is all on the page that needs what it makes
     <!-- exits with 2 -->        what its last command answers
 
+A `bicross` command that needs no shell is called in this process, as the console script calls it, so that a page of twenty commands does
+not load everything twenty times; the models of all pages are loaded once. Other commands are bash's.
+
 `bicross serve` is started on a free port and stays until the end of the page; later commands that ask 127.0.0.1:8080 are sent there. What
 watches (`--watch`) stays as long.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
+
+from bicross.cli import main as cli
+from bicross.models import registry
 
 PATIENCE = 600  # seconds for a block's command
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _MARKER = re.compile(r"^<!-- (not run: .+|slow|exits with \d+) -->$")
 _HERE = re.compile(r"<<\s*'?(\w+)'?")
+_OPERATORS, _EXPANDED = "|&;<>()", "$`*~"  # what a shell is needed for
+_encoder, _reranker = cache(registry.load_encoder), cache(registry.load_reranker)
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,9 @@ def _done(command: str, folder: Path, expected: int, port: int, servers: ExitSta
         servers.callback(_ended, server)
         return "" if _ready(f"http://127.0.0.1:{port}/readyz", server) else f"not ready; the server ended with {server.poll()}"
     command = command.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    if words := plain(command):
+        status, said = _called(words, folder)
+        return "" if status == expected else f"exit {status}, expected {expected}: {said[-600:]}"
     try:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
@@ -130,6 +145,31 @@ def _done(command: str, folder: Path, expected: int, port: int, servers: ExitSta
     except subprocess.TimeoutExpired:
         return f"was not done after {PATIENCE} s"
     return "" if done.returncode == expected else f"exit {done.returncode}, expected {expected}: {(done.stderr or done.stdout)[-600:]}"
+
+
+def plain(command: str) -> list[str]:
+    """The words of a `bicross` command that needs no shell; none of another."""
+    if not command.startswith("bicross ") or set(command) & set(_EXPANDED):
+        return []
+    words = shlex.shlex(command.replace("\\\n", " "), posix=True, punctuation_chars=_OPERATORS)
+    words.wordchars += "".join(set(command) - set(words.wordchars) - set(_OPERATORS + " \t\n'\"#\\"))
+    found = list(words)
+    return [] if any(set(word) <= set(_OPERATORS) for word in found if word) else found
+
+
+def _called(words: list[str], folder: Path) -> tuple[int, str]:
+    """The exit status of the command line called with these words, and what it said."""
+    said, status = io.StringIO(), 0
+    with ExitStack() as around:
+        for context in (chdir(folder), redirect_stdout(said), redirect_stderr(said), patch.object(sys, "argv", words)):
+            around.enter_context(context)
+        for name, load in (("load_encoder", _encoder), ("load_reranker", _reranker)):
+            around.enter_context(patch.object(registry, name, load))
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return status, said.getvalue()
 
 
 def _free_port() -> int:

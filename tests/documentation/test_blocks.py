@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from bicross.cli.main import app
-from tests.documentation.blocks import Block, blocks, run
+from tests.documentation.blocks import Block, blocks, plain, run
 from tests.documentation.world import filled
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,20 @@ $ bicross search nowhere "?"
     assert found[0] == Block("console", found[0].text, 6, "not run: no cluster here")
     assert found[0].commands == ["one", "two \\\n    --flag", "cat > notes.txt <<'END'\n$ no command\nEND"]
     assert found[1].marker == "" and found[2].status == 2
+
+
+def test_a_command_that_needs_a_shell_is_told_from_one_that_does_not() -> None:
+    assert plain('bicross search notes "漏水; what?" -k 2  # comment') == ["bicross", "search", "notes", "漏水; what?", "-k", "2"]
+    assert plain("bicross search c 'a|b' \\\n    --filter '{\"lang\": \"en\"}'") == [
+        "bicross",
+        "search",
+        "c",
+        "a|b",
+        "--filter",
+        '{"lang": "en"}',
+    ]
+    for command in ("bicross status c --json > out", "bicross status c | head", 'bicross search c "$Q"', "bicross inspect *.md", "curl x"):
+        assert plain(command) == []
 
 
 def test_what_fails_is_told_with_its_line_and_its_words(tmp_path: Path) -> None:
