@@ -103,7 +103,7 @@ def test_what_a_run_did_is_kept_beside_its_checkpoints_until_another_begins(base
 def test_progress_counts_the_steps(base: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     train(base, tmp_path / "trained", lambda what, done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize("loud", [True, False])

@@ -77,6 +77,9 @@ class _Watch(TrainerCallback):
     def __init__(self, what: str, progress: Progress) -> None:
         self._what, self._progress, self._saved = what, progress, time.monotonic()
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - as below
+        self._progress(self._what, state.global_step, state.max_steps)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the name is part of the signature
         self._progress(self._what, state.global_step, state.max_steps)
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS and state.global_step < state.max_steps:
