@@ -27,7 +27,7 @@ from bicross.evaluation.two_stage import NONE, TwoStage, credited, first, looked
 from bicross.opened import OpenCollection
 from bicross.protocols import Progress, silent
 from bicross.provenance import hashed, made_by
-from bicross.records import Qrels, Query, Run
+from bicross.records import Qrels, Query, Run, Skip
 from bicross.searchers.explained import was_read
 from bicross.searchers.reading import in_order
 from bicross.searchers.stopwatch import Stopwatch
@@ -55,16 +55,8 @@ def evaluate(
     Raises:
         InputError: a file, measure or rule is not what it should be, or no question of the qrels is among the queries or in the baseline.
     """
-    # What cannot end well is refused before anything is asked.
-    rules = [regression.parse_rule(rule) for rule in measuring.fail_if]
-    measuring = measuring.model_copy(update={"measures": tuple(dict.fromkeys([*measuring.measures, *(rule.measure for rule in rules)]))})
-    cutoffs = [parse_measure(name).params.get("cutoff", 0) for name in measuring.measures]
-    settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
-    if run_path is not None:
-        durable.writable_target(run_path, "A run")
-    page_path = durable.writable_target(report_path, "The report") if report_path else None
-    asked, qrels, skipped = asking.judged(queries_path, qrels_path)
-    before = _baseline(against_path, qrels, measuring, rules)
+    given = given_of(queries_path, qrels_path, settings, measuring, run_path, report_path, against_path)
+    asked, qrels, skipped, settings, measuring, rules, before, page_path = given
     read = [(query.id, query.text) for query in asked]
     files = {"queries": hashed(queries_path, read), "qrels": hashed(qrels_path, {query: dict(grades) for query, grades in qrels.items()})}
 
@@ -83,6 +75,41 @@ def evaluate(
     if page_path is not None:
         durable.write_file(page_path, page(result).encode())
     return result
+
+
+class Given(NamedTuple):
+    """What is measured, and against what. The settings look as deep as the measures do, and measure what the rules name, too."""
+
+    asked: list[Query]
+    qrels: Qrels
+    skipped: list[Skip]
+    settings: SearchSettings
+    measuring: EvaluateSettings
+    rules: list[regression.Rule]
+    before: baseline.Baseline | None
+    page_path: Path | None
+
+
+def given_of(
+    queries_path: Path,
+    qrels_path: Path,
+    settings: SearchSettings,
+    measuring: EvaluateSettings,
+    run_path: Path | None,
+    report_path: Path | None,
+    against_path: Path | None,
+) -> Given:
+    """What cannot end well is refused before anything is asked. Raises InputError as `evaluate`."""
+    rules = [regression.parse_rule(rule) for rule in measuring.fail_if]
+    measuring = measuring.model_copy(update={"measures": tuple(dict.fromkeys([*measuring.measures, *(rule.measure for rule in rules)]))})
+    cutoffs = [parse_measure(name).params.get("cutoff", 0) for name in measuring.measures]
+    settings = settings.model_copy(update={"k": max(settings.k, *cutoffs)})
+    if run_path is not None:
+        durable.writable_target(run_path, "A run")
+    page_path = durable.writable_target(report_path, "The report") if report_path else None
+    asked, qrels, skipped = asking.judged(queries_path, qrels_path)
+    before = _baseline(against_path, qrels, measuring, rules)
+    return Given(asked, qrels, skipped, settings, measuring, rules, before, page_path)
 
 
 class _Measured(NamedTuple):

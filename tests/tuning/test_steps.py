@@ -171,6 +171,14 @@ def test_where_nothing_can_be_written_is_said_before_the_work(
     assert watched.calls == 0
 
 
+def test_answers_of_another_collection_are_refused_before_the_work(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    (tmp_path / "other.tsv").write_text("query-id\tcorpus-id\tscore\nquestion1\tnowhere\t1\nquestion2\tdoc2\t0\n", "utf-8")
+    with pytest.raises(InputError, match="holds none of the 1 known answers of the 2 questions"):
+        pipeline.mine(world[0], world[1], tmp_path / "other.tsv", tmp_path / "m.jsonl")
+    assert watched.calls == 0
+
+
 # --- distill ------------------------------------------------------------------------------------------------------------
 
 

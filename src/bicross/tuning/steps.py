@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bicross import asking, durable
 from bicross.ancestry import ancestry
@@ -34,16 +34,24 @@ from bicross.models import names, registry
 from bicross.models.folder import ModelFolder
 from bicross.opened import OpenCollection
 from bicross.protocols import Progress, Scorer
-from bicross.records import Example, LabelledPair, Mined, Query, Skip
+from bicross.records import Example, LabelledPair, Mined, Qrels, Query, Skip
 from bicross.results import MinedFile, MixedModel, SplitFiles, TrainedModel, Weighed
 from bicross.searchers.weights import Weights
-from bicross.settings import BiEncoderSettings, CrossEncoderSettings, GateSettings, MineSettings
+from bicross.settings import (
+    STARTER_ENCODER,
+    STARTER_RERANKER,
+    BiEncoderSettings,
+    CrossEncoderSettings,
+    GateSettings,
+    MineSettings,
+)
 from bicross.tuning.bases import trainable
 from bicross.tuning.fitting import fit_and_measure
 from bicross.tuning.mined import denoised, gather
 from bicross.tuning.rows import TEACHER, taught_by
 from bicross.tuning.run import Run, json_bytes
 from bicross.tuning.scoring import scored
+from bicross.tuning.weights import require_folds
 
 if TYPE_CHECKING:
     from bicross.training.fitting import Trained  # torch is loaded only where something is trained
@@ -73,23 +81,42 @@ def mine(
         InputError: a file is not what it should be, or the results could not be written where they shall go.
     """
     start = time.perf_counter()
-    require_jsonl(into)
-    _check_target(into)
-    if audited is not None:
-        _check_target(audited)
+    require_targets(into, audited)
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
-        facts = collection.facts if reranker is None else replace(collection.facts, reranker=names.canonical(reranker, path))
-        seen = ancestry(path, facts).saw(asked)
-        scorer = registry.load_reranker(names.located(facts.reranker, path))
-        rows = gather(collection, asked, known, settings, 2 * settings.depth, {}, progress)
+        scorer, remarks = denoiser(collection, asked, known, reranker)
+        rows = candidates(collection, asked, known, settings, progress)
     with _scoring(into, rows, scorer, progress) as read:
         mined = denoised(read, settings)
         write_mined(into, mined)
     found = audit(mined, settings.seed)
-    if seen:
-        found = replace(found, remarks=(*found.remarks, SEEN.format(seen=len(seen), all=len(asked))))
+    found = replace(found, remarks=(*found.remarks, *remarks))
     return _mined_file(found, into, len(mined), audited, skipped, time.perf_counter() - start)
+
+
+def denoiser(collection: OpenCollection, asked: Sequence[Query], known: Qrels, reranker: str | None) -> tuple[Scorer, list[str]]:
+    """The cross-encoder that sorts what is mined, by default the collection's, and what is to be said of the questions.
+
+    Raises:
+        InputError: the collection holds none of the known answers. ModelNotFound: there is no such model.
+    """
+    path, facts = collection.path, collection.facts
+    if reranker is not None:
+        facts = replace(facts, reranker=names.canonical(reranker, path))
+    answers = {document for query in asked for document, grade in known[query.id].items() if grade > 0}
+    if len(collection.absent(answers)) == len(answers):
+        raise InputError(
+            f"{path} holds none of the {len(answers)} known answers of the {len(asked)} questions; expected judgements by the ids of its "
+            "documents, some of a grade above 0."
+        )
+    seen = ancestry(path, facts).saw(asked)
+    remarks = [SEEN.format(seen=len(seen), all=len(asked))] if seen else []
+    return registry.load_reranker(names.located(facts.reranker, path)), remarks
+
+
+def candidates(collection: OpenCollection, asked: Sequence[Query], known: Qrels, settings: MineSettings, progress: Progress) -> list[Mined]:
+    """What is mined for the questions, all of it, not sorted yet."""
+    return gather(collection, asked, known, settings, 2 * settings.depth, {}, progress)
 
 
 def distill(source: Path, reranker: str, into: Path, progress: Progress) -> MinedFile:
@@ -101,8 +128,7 @@ def distill(source: Path, reranker: str, into: Path, progress: Progress) -> Mine
         InputError: the file is not one of mined rows, or the results could not be written where they shall go.
     """
     start = time.perf_counter()
-    require_jsonl(into)
-    _check_target(into)
+    require_targets(into)
     rows, teacher = read_mined(source), registry.load_reranker(reranker)
     with _scoring(into, rows, teacher, progress) as read:
         scores = [[one.scores["rerank"] for one in (*row.positives, *row.candidates)] for row in read]
@@ -115,7 +141,7 @@ def distill(source: Path, reranker: str, into: Path, progress: Progress) -> Mine
 def train(
     kind: str,
     rows: Path,
-    base: str,
+    base: str | None,
     into: Path,
     settings: BiEncoderSettings | CrossEncoderSettings,
     teacher: str | None,
@@ -127,27 +153,49 @@ def train(
     Raises:
         InputError: the rows do not fit the loss, the base has no weights, or `into` is not empty.
     """
-    from bicross.training.bi_encoder import train_bi_encoder  # torch is loaded for this verb only
-    from bicross.training.cross_encoder import train_cross_encoder
-
-    epochs, folder, target = epochs_of(rows, settings), trainable(base), Path(os.path.realpath(into))  # `.` has no name
-    taught = None if teacher is None else trainable(teacher)
-    if isinstance(settings, BiEncoderSettings):
-        _check_dimensions(settings.matryoshka, folder)
+    given, target = training_of(kind, rows, base, settings, teacher), Path(os.path.realpath(into))  # `.` has no name
     inputs = {
         "rows": hashlib.sha256(rows.read_bytes()).hexdigest(),
-        "base": folder.fingerprint(),
+        "base": given.base.fingerprint(),
         "settings": settings.model_dump(),
-        "teacher": taught and taught.fingerprint(),
+        "teacher": given.teacher and given.teacher.fingerprint(),
     }
     with _work(target, inputs) as run:
         work = run.work("train")
-        if (done := _finished(target, work, settings)) is None:
-            if isinstance(settings, BiEncoderSettings):
-                done = train_bi_encoder(epochs, folder.root, target, settings, work, progress)
-            else:
-                done = train_cross_encoder(epochs, folder.root, target, settings, work, progress, taught.root if taught else None)
-    return TrainedModel(kind, str(into), registry.find(str(target)).fingerprint(), len(epochs[0]), done.steps, done.losses, done.seconds)
+        done = _finished(target, work, settings) or fitted(given, target, settings, work, progress)
+    fingerprint = registry.find(str(target)).fingerprint()
+    return TrainedModel(kind, str(into), fingerprint, len(given.epochs[0]), done.steps, done.losses, done.seconds)
+
+
+class Training(NamedTuple):
+    """What a training begins with: the rows of each epoch, the model that is trained, and the one that teaches it, if any."""
+
+    epochs: list[Rows]
+    base: ModelFolder
+    teacher: ModelFolder | None
+
+
+def training_of(
+    kind: str, rows: Path, base: str | None, settings: BiEncoderSettings | CrossEncoderSettings, teacher: str | None
+) -> Training:
+    """The rows and models that are named; what is trained is by default the starter's of its kind. Raises InputError as `train`."""
+    starter = STARTER_ENCODER if kind == "bi-encoder" else STARTER_RERANKER
+    epochs, folder = epochs_of(rows, settings), trainable(base or starter)
+    taught = None if teacher is None else trainable(teacher)
+    if isinstance(settings, BiEncoderSettings):
+        _check_dimensions(settings.matryoshka, folder)
+    return Training(epochs, folder, taught)
+
+
+def fitted(given: Training, into: Path, settings: BiEncoderSettings | CrossEncoderSettings, work: Path, progress: Progress) -> Trained:
+    """Train, and write the model to `into`; checkpoints are in `work`. Raises InputError as `train`."""
+    from bicross.training.bi_encoder import train_bi_encoder  # torch is loaded for this verb only
+    from bicross.training.cross_encoder import train_cross_encoder
+
+    epochs, base, teacher = given
+    if isinstance(settings, BiEncoderSettings):
+        return train_bi_encoder(epochs, base.root, into, settings, work, progress)
+    return train_cross_encoder(epochs, base.root, into, settings, work, progress, teacher.root if teacher else None)
 
 
 def _finished(target: Path, work: Path, settings: BiEncoderSettings | CrossEncoderSettings) -> Trained | None:
@@ -168,7 +216,7 @@ def epochs_of(rows: Path, settings: BiEncoderSettings | CrossEncoderSettings) ->
     Raises:
         InputError: the file cannot be read, or a row is not what it should be.
     """
-    from bicross.training.batches import filled  # as in `train`
+    from bicross.training.batches import filled  # as in `fitted`
 
     require_file(rows, "a file of training rows")
     first = next((row for row in read_rows(rows) if not isinstance(row, Skip)), None)
@@ -193,12 +241,16 @@ def _check_dimensions(named: Sequence[int], folder: ModelFolder) -> None:
         raise InputError(f"The model has {width} dimensions, which are trained anyway; found {wrong[0]}, expected 1 to {width - 1}.")
 
 
-def _check_target(path: Path) -> None:
-    """Whether a file can be written here, to be asked before the work that fills it. Raises InputError."""
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file, so nothing can be written to it; name another file.")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it, or name a file in another one.")
+def require_targets(into: Path, audited: Path | None = None) -> None:
+    """Raise InputError where mined rows, or their audit, cannot be written here: before the work that fills them."""
+    require_jsonl(into)
+    for path in (into, audited):
+        if path is None:
+            continue
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no regular file, so nothing can be written to it; name another file.")
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it, or name a file in another one.")
 
 
 @contextmanager
@@ -255,7 +307,7 @@ def weigh(path: Path, queries: Path, qrels: Path, depth: int | None, progress: P
     asked, known, skipped = asking.judged(queries, qrels)
     with OpenCollection(path) as collection:
         facts, space, stored = collection.facts, collection.corpus.space, collection.weights
-        asked, seen = _unseen(asked, path, facts)
+        asked, seen = fitting_questions(asked, path, facts)
         found, before, after = fit_and_measure(collection, asked, known, depth or stored.depth, progress)
     compared = compare(before, after, {query.id: known[query.id] for query in asked}, "nDCG@10")
     if adopted := better(compared, GateSettings()):
@@ -273,8 +325,8 @@ def weigh(path: Path, queries: Path, qrels: Path, depth: int | None, progress: P
     return Weighed(len(asked), compared.mean_a, compared.mean_b, adopted, weights, found["quality"], (*skipped, *seen), seconds)
 
 
-def _unseen(asked: Sequence[Query], path: Path, facts: Facts) -> tuple[list[Query], list[Skip]]:
-    """The questions that the models have not seen, and the others, skipped. Raises InputError where all were seen."""
+def fitting_questions(asked: Sequence[Query], path: Path, facts: Facts) -> tuple[list[Query], list[Skip]]:
+    """The questions that the models have not seen, and the others, skipped. Raises InputError where too few are left to fit weights on."""
     seen = ancestry(path, facts).saw(asked)
     if len(seen) == len(asked):
         raise InputError(
@@ -282,4 +334,6 @@ def _unseen(asked: Sequence[Query], path: Path, facts: Facts) -> tuple[list[Quer
             "fitted. Name questions that `bicross tune` did not get, such as those of its --dev."
         )
     skips = [Skip(query.id, "it trained a model that answers now") for query in asked if query.id in seen]
-    return [query for query in asked if query.id not in seen], skips
+    left = [query for query in asked if query.id not in seen]
+    require_folds(left)
+    return left, skips

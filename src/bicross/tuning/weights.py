@@ -117,8 +117,7 @@ def cross_fitted(
     Raises:
         InputError: there are fewer questions than folds.
     """
-    if len(queries) < FOLDS:
-        raise InputError(f"{len(queries)} judged questions, expected {FOLDS} or more: weights are fitted on some and measured on others.")
+    require_folds(queries)
     rankings: dict[str, Ranking] = {}
     for fold in range(FOLDS):
         rest = [query for query in queries if fold_of[query.id] != fold]
@@ -128,6 +127,12 @@ def cross_fitted(
             candidates = candidates_of(found[query.id], depth)
             rankings[query.id] = (*_ordered(candidates, features(candidates), weights), *found[query.id][depth:])
     return rankings
+
+
+def require_folds(queries: Sequence[Query]) -> None:
+    """Raise InputError where there are fewer questions than folds."""
+    if len(queries) < FOLDS:
+        raise InputError(f"{len(queries)} judged questions, expected {FOLDS} or more: weights are fitted on some and measured on others.")
 
 
 def candidates_of(ranking: Ranking, depth: int) -> list[Hit]:
