@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     from bicross.conversion.verbs import inspect_data as inspect_data
     from bicross.conversion.verbs import split_data as split_data
     from bicross.doctor import doctor as doctor
+    from bicross.estimating import estimate_distill as estimate_distill
+    from bicross.estimating import estimate_evaluate as estimate_evaluate
+    from bicross.estimating import estimate_mine as estimate_mine
+    from bicross.estimating import estimate_train as estimate_train
+    from bicross.estimating import estimate_weigh as estimate_weigh
     from bicross.evaluating import evaluate as evaluate
     from bicross.evaluation.compare import Comparison
     from bicross.exporting import export as export
@@ -89,6 +94,7 @@ _ELSEWHERE = {
     "bicross.checking": ("check",),
     "bicross.conversion.verbs": ("convert", "inspect_data", "split_data"),
     "bicross.doctor": ("doctor",),
+    "bicross.estimating": ("estimate_distill", "estimate_evaluate", "estimate_mine", "estimate_train", "estimate_weigh"),
     "bicross.evaluating": ("evaluate",),
     "bicross.exporting": ("export", "push"),
     "bicross.judging_session": ("judge",),
@@ -331,8 +337,7 @@ def train(
     """
     from bicross.tuning import steps
 
-    starter = STARTER_ENCODER if kind == "bi-encoder" else STARTER_RERANKER
-    return steps.train(kind, rows, base or starter, into, settings, teacher, progress)
+    return steps.train(kind, rows, base, into, settings, teacher, progress)
 
 
 def mix(tuned: str, into: Path, base: str | None = None, share: float = 0.5) -> MixedModel:

@@ -42,6 +42,28 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimated:
+    """`--dry-run` of `mine`, `distill`, `weigh`, `train` and `evaluate`: how much there would be to do, and in about what time here.
+
+    `counts`: what is counted -> how many, such as pairs that the cross-encoder reads; of some of it `rates`, how many a second, as measured
+    on a sample. `remarks` are what to know before it is begun.
+    """
+
+    counts: Mapping[str, int]
+    rates: Mapping[str, float]
+    estimated_seconds: float
+    remarks: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+
+    @classmethod
+    def of(
+        cls, counts: Mapping[str, int], rates: Mapping[str, float], remarks: Sequence[str] = (), skipped: Sequence[Skip] = ()
+    ) -> Estimated:
+        """The seconds are the sum of all that has a rate."""
+        return cls(counts, rates, sum(counts[what] / rate for what, rate in rates.items()), tuple(remarks), tuple(skipped))
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """`index --watch`, one round: which files changed (new ones too) and which went, what that did to the documents, and how many there are
     now. `waiting` says why nothing could be written; what changed stays to be done."""

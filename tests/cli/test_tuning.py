@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bicross import estimating
 from bicross.cli.options import duration
 from bicross.cli.progress import _Lines, _Rates, bar, short
 from bicross.cli.tuning import dimensions
@@ -17,6 +18,7 @@ from tests.cli.world import Run, process, refused, write
 pytest.importorskip("torch")
 
 from bicross.tuning import rates
+from tests.tuning.hashed import make_world
 from tests.tuning.world import make_collection, make_models
 
 MINE = ("--depth", "3")
@@ -93,6 +95,34 @@ def test_tune_says_its_plan_and_stops(tmp_path: Path, run: Run, monkeypatch: pyt
     said = run(*asked)
     assert said.code == 0 and "plan: rounds 1" in said.out and "a dry run" in said.out
     refused(run(*asked, "--budget", "5s", "--json"), "budget of 5 s is too short", "needs about")
+
+
+def test_what_costs_time_is_estimated_and_not_done(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimating, "MEASURED", 0.02)
+    collection, queries, qrels = make_world(tmp_path)
+    asked = (collection, "--queries", queries, "--qrels", qrels)
+    assert run("mine", *asked, *MINE, "--into", tmp_path / "m.jsonl").code == 0
+    encoder, reranker = make_models(tmp_path / "models")
+    new = ("--into", tmp_path / "new.jsonl")
+    training = (rows_of(tmp_path), "--into", tmp_path / "new", *QUICK[:-1])
+    before = sorted(tmp_path.iterdir())
+    for counted, command in (
+        ({"questions", "pairs"}, ("mine", *asked, *MINE, *new)),
+        ({"questions", "pairs"}, ("distill", tmp_path / "m.jsonl", "--teacher", HASHED, *new)),
+        ({"questions", "searches", "pairs"}, ("weigh", *asked)),
+        ({"questions", "searches", "pairs"}, ("evaluate", *asked, "--report", tmp_path / "new.html")),
+        ({"rows", "steps"}, ("train", "bi-encoder", *training, "--base", encoder)),
+        ({"rows", "steps"}, ("train", "cross-encoder", *training, "--base", reranker)),
+    ):
+        found = run(*command, "--dry-run", "--json").json
+        assert set(found) == {"counts", "rates", "estimated_seconds", "remarks", "skipped"}
+        assert set(found["counts"]) == counted >= set(found["rates"]) and found["estimated_seconds"] > 0
+    said = run("mine", *asked, *MINE, *new, "--dry-run")
+    first, second = said.out.splitlines()
+    assert said.code == 0 and first.startswith("20 questions, ") and " pairs: about " in first
+    assert second.startswith("measured here on a sample: ") and second.endswith(" pairs/s; a dry run: nothing was written")
+    assert sorted(tmp_path.iterdir()) == before
+    refused(run("mine", *asked, "--into", tmp_path / "new.csv", "--dry-run", "--json"), "new.csv", ".jsonl")
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from bicross.cli.options import AtCollection, DepthFlag, DeviceFlag, Json, QrelsFlag, Queries, StageFlag, depth_of, run_on, settings_of
+from bicross.cli.options import (
+    AtCollection,
+    DepthFlag,
+    DeviceFlag,
+    EstimateFlag,
+    Json,
+    QrelsFlag,
+    Queries,
+    StageFlag,
+    depth_of,
+    run_on,
+    settings_of,
+)
 
 REGRESSION = 3  # the exit code of a rule of --fail-if that failed
 
@@ -29,6 +41,7 @@ def evaluate(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Write the rankings here, as a TREC run.")] = None,
     device: DeviceFlag = None,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Measure search on questions with known answers: recall and reranking apart, what goes wrong, and what changed since a baseline."""
@@ -40,6 +53,11 @@ def evaluate(
     run_on(device)
     settings = settings_of("SearchSettings", k=k, depth=depth_of(depth), stage=stage)
     measuring = settings_of("EvaluateSettings", measures=parse_measure_names(measures), fail_if=fail_if or ())
+    if dry_run:
+        with bar() as progress:
+            ahead = pipeline.estimate_evaluate(collection, queries, qrels, settings, measuring, run, progress, report, against)
+        show.out(ahead, as_json, show.estimated)
+        return
     with bar() as progress:
         found = pipeline.evaluate(collection, queries, qrels, settings, measuring, run, progress, report, against)
     show.out(found, as_json, show_evaluated.evaluated)

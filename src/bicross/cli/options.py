@@ -50,6 +50,9 @@ DeviceFlag = Annotated[
     str | None,
     typer.Option("--device", metavar="DEVICE", help="Where models run: auto, cpu, cuda or mps. [default: BICROSS_DEVICE, or auto]"),
 ]
+EstimateFlag = Annotated[
+    bool, typer.Option("--dry-run", help="Check what is given, say how much there is to do and in about what time here; write nothing.")
+]
 Queries = Annotated[
     Path, typer.Option(help="Questions: a JSONL, CSV, TSV or Parquet file, a BEIR folder, a saved dataset, or ir_datasets:ID.")
 ]

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bicross.cli.plain import printable
+from bicross.cli.progress import short
 from bicross.collection.check import Findings, Job, Status
 from bicross.evaluation.latency import STAGES
 from bicross.records import Hit, Passage, Skip
-from bicross.results import Answers, Deleted, Foreseen, Indexed, Inspected, RolledBack
+from bicross.results import Answers, Deleted, Estimated, Foreseen, Indexed, Inspected, RolledBack
 
 T = TypeVar("T")
 NAMED = 10  # skipped rows that are named; --json names all
@@ -102,6 +103,15 @@ def foreseen(found: Foreseen) -> Iterable[str]:
     """What `reembed` would take."""
     yield f"{found.texts} texts would be embedded in about {time_of(found.estimated_seconds)}, {found.estimated_bytes / 1e6:.1f} MB"
     yield f"space {found.space.fingerprint[:12]} ({found.space.dim} dimensions); a dry run: nothing was changed"
+
+
+def estimated(found: Estimated) -> Iterable[str]:
+    """What a verb would take."""
+    yield f"{', '.join(f'{count} {what}' for what, count in found.counts.items())}: about {time_of(found.estimated_seconds)}"
+    rates = ", ".join(f"{short(rate)} {what}/s" for what, rate in found.rates.items())
+    yield f"{f'measured here on a sample: {rates}; ' if rates else ''}a dry run: nothing was written"
+    yield from (f"note: {remark}" for remark in found.remarks)
+    yield from skips(found.skipped)
 
 
 def verified(found: Findings) -> Iterable[str]:

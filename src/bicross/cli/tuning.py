@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bicross.cli.options import AtCollection, Json, QrelsFlag, Queries, duration, settings_of
+from bicross.cli.options import AtCollection, EstimateFlag, Json, QrelsFlag, Queries, duration, settings_of
 from bicross.errors import InputError
 
 Dev = Annotated[Path | None, typer.Option(help="Qrels of development questions, which only measure. By default a fifth is held out.")]
@@ -85,15 +85,21 @@ def weigh(
     queries: Queries,
     qrels: QrelsFlag,
     depth: KeptDepth = None,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Fit how the stages are joined on questions that the models did not train on; kept if better, and `rollback` goes back."""
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
-    from bicross.cli.show import out
+    from bicross.cli.show import estimated, out
 
     settings_of("TuneSettings", depth=depth)  # checks the number
+    if dry_run:
+        with bar() as progress:
+            ahead = pipeline.estimate_weigh(collection, queries, qrels, depth, progress)
+        out(ahead, as_json, estimated)
+        return
     with bar() as progress:
         found = pipeline.weigh(collection, queries, qrels, depth, progress)
     out(found, as_json, show_tuning.weighed)
@@ -109,15 +115,21 @@ def mine(
     quantile: Annotated[float, typer.Option(help="Of the known answers' scores: a candidate above it is suspected to be one.")] = 0.8,
     audit: Annotated[Path | None, typer.Option(help="Write the audit here, a page to read.")] = None,
     seed: Seed = 0,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Find hard negatives for judged questions, cleaned of false ones by a cross-encoder; with an audit."""
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
-    from bicross.cli.show import out
+    from bicross.cli.show import estimated, out
 
     settings = settings_of("MineSettings", depth=depth, quantile=quantile, seed=seed)
+    if dry_run:
+        with bar() as progress:
+            ahead = pipeline.estimate_mine(collection, queries, qrels, into, settings, reranker, audit, progress)
+        out(ahead, as_json, estimated)
+        return
     with bar() as progress:
         found = pipeline.mine(collection, queries, qrels, into, settings, reranker, audit, progress)
     out(found, as_json, show_tuning.mined)
@@ -127,14 +139,18 @@ def distill(
     mined: Annotated[Path, typer.Argument(help="A file that `bicross mine` wrote.")],
     teacher: Annotated[str, typer.Option(help="The cross-encoder whose scores are written: a folder, or a hub's name.")],
     into: NewFile,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Put a teacher's scores onto mined rows; `bicross train bi-encoder` learns them."""
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
-    from bicross.cli.show import out
+    from bicross.cli.show import estimated, out
 
+    if dry_run:
+        out(pipeline.estimate_distill(mined, teacher, into), as_json, estimated)
+        return
     with bar() as progress:
         found = pipeline.distill(mined, teacher, into, progress)
     out(found, as_json, show_tuning.mined)
@@ -173,6 +189,7 @@ def train_bi_encoder(
     max_tokens: Tokens = 192,
     frozen_layers: Frozen = 0,
     seed: Seed = 0,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Train a bi-encoder on mined rows, rows with negatives, or labelled pairs. Interrupted, run it again."""
@@ -192,7 +209,7 @@ def train_bi_encoder(
         frozen_layers=frozen_layers,
         seed=seed,
     )
-    _train("bi-encoder", rows, base, into, settings, None, as_json)
+    _train("bi-encoder", rows, base, into, settings, None, dry_run, as_json)
 
 
 @train_app.command("cross-encoder")
@@ -210,6 +227,7 @@ def train_cross_encoder(
     max_tokens: Tokens = 192,
     frozen_layers: Frozen = 0,
     seed: Seed = 0,
+    dry_run: EstimateFlag = False,
     as_json: Json = False,
 ) -> None:
     """Train a cross-encoder on mined rows, rows with negatives, or labelled pairs. Interrupted, run it again."""
@@ -225,15 +243,20 @@ def train_cross_encoder(
         frozen_layers=frozen_layers,
         seed=seed,
     )
-    _train("cross-encoder", rows, base, into, settings, teacher, as_json)
+    _train("cross-encoder", rows, base, into, settings, teacher, dry_run, as_json)
 
 
-def _train(kind: str, rows: Path, base: str | None, into: Path, settings: Any, teacher: str | None, as_json: bool) -> None:
+def _train(kind: str, rows: Path, base: str | None, into: Path, settings: Any, teacher: str | None, dry_run: bool, as_json: bool) -> None:
     from bicross import pipeline
     from bicross.cli import show_tuning
     from bicross.cli.progress import bar
-    from bicross.cli.show import out
+    from bicross.cli.show import estimated, out
 
+    if dry_run:
+        with bar() as progress:
+            ahead = pipeline.estimate_train(kind, rows, base, into, settings, teacher, progress)
+        out(ahead, as_json, estimated)
+        return
     with bar() as progress:
         found = pipeline.train(kind, rows, base, into, settings, teacher, progress)
     out(found, as_json, show_tuning.trained)
