@@ -1,8 +1,9 @@
 """One question end to end over many passages, beside the code that one writes with sentence-transformers, in one interleaved run.
 
-    python benchmarks/search.py --sources DATA/stard DATA/medquad DATA/squad_sentences … --work WORK [--questions 60] [--depth 100]
+    python benchmarks/search.py --sources DATA/stard DATA/medquad DATA/squad_sentences … --work WORK [--lines 45000] [--depth 100]
 
-The sources are BEIR folders, indexed into one collection under WORK, or taken from there. Encode the question, recall, rerank the `--depth`
+The sources are BEIR folders, indexed into one collection under WORK, or taken from there; with `--lines`, so many texts of one line beside
+them, which no question asks for (`lines.py`, Debian's descriptions where there is apt). Encode the question, recall, rerank the `--depth`
 best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`, and by Bicross at
 full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions without a judgement. Same weights, same
 passages, two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all.
@@ -26,6 +27,7 @@ from typing import Any
 
 import torch
 from depth import opened_ways  # beside this script
+from lines import lines_of
 from sentence_transformers import CrossEncoder, SentenceTransformer, util
 from serving import processor
 
@@ -45,16 +47,18 @@ THREADS, COLD, TOGETHER = 2, 5, 10_000
 Way = Callable[[str], Any]
 
 
-def collection_in(sources: Sequence[Path], work: Path) -> Path:
+def collection_in(sources: Sequence[Path], lines: int, work: Path) -> Path:
     """All sources in one, indexed or as it was left there. Ids get the name of their folder, because two may have the same."""
     path, merged = work / "all", work / "all.jsonl"
     work.mkdir(parents=True, exist_ok=True)
     if not Collection.exists(path):
         with merged.open("w", encoding="utf-8") as file:
             for source in sources:
-                with (source / "corpus.jsonl").open(encoding="utf-8") as lines:
-                    for row in map(json.loads, lines):
+                with (source / "corpus.jsonl").open(encoding="utf-8") as rows:
+                    for row in map(json.loads, rows):
                         file.write(json.dumps({**row, "_id": f"{source.name}-{row['_id']}"}, ensure_ascii=False) + "\n")
+            for number, text in enumerate(lines_of(None, lines)):
+                file.write(json.dumps({"_id": f"line-{number}", "text": text}, ensure_ascii=False) + "\n")
         with bar() as progress:
             pipeline.index([merged], path, progress=progress)
     return path
@@ -127,13 +131,14 @@ def measured(path: Path, fitting: list[Query], held: list[Query], depth: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=Path, nargs="+", required=True)
+    parser.add_argument("--lines", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path(".bench"))
     parser.add_argument("--questions", type=int, default=60)
     parser.add_argument("--fitting", type=int, default=60)
     parser.add_argument("--depth", type=int, default=100)
     asked = parser.parse_args()
     torch.set_num_threads(THREADS)
-    path = collection_in(asked.sources, asked.work)
+    path = collection_in(asked.sources, asked.lines, asked.work)
     queries = [replace(query, id=f"{source.name}-{query.id}") for source in asked.sources for query in read_queries(source)[0]]
     drawn = random.Random(0).sample(queries, asked.questions + asked.fitting)
     held, fitting = drawn[: asked.questions], drawn[asked.questions :]
