@@ -1,7 +1,8 @@
 """The code blocks of a page, run in order in one folder, as a reader would type them.
 
 A `console` block holds commands, each after `$ `, and what they print, which is not compared; without a `$ ` it is output alone. A `python`
-block is a script. A comment before a block says what is special about it:
+block is a script, a `bash` block another, of `curl`s that have to succeed; one that only sets names sets them for those after it.
+A comment before a block says what is special about it:
 
     <!-- not run: REASON -->     it needs what CI has not
     <!-- slow -->                it is run by `make prove`; so is all on the page that needs what it makes
@@ -10,8 +11,9 @@ block is a script. A comment before a block says what is special about it:
 A `bicross` command that needs no shell is called in this process, as the console script calls it, so that a page of twenty commands does
 not load everything twenty times; the models of all pages are loaded once. Other commands are bash's.
 
-`bicross serve` is started on a free port and stays until the end of the page; later commands that ask 127.0.0.1:8080 are sent there. What
-watches (`--watch`) stays as long.
+`bicross serve` is started on a free port and stays until the next or the end of the page; later commands that ask 127.0.0.1:8080 are sent
+there. What watches (`--watch`) stays as long. Where the folder has a `key.txt`, a reader holds that key: it is `$KEY`, and stands
+for `bcx_…`. `bicross judge` is answered by keys that grade 0 to 3 in turn.
 """
 
 from __future__ import annotations
@@ -26,10 +28,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from bicross.cli import main as cli
@@ -40,6 +44,8 @@ _FENCE = re.compile(r"^```(\w*)\s*$")
 _MARKER = re.compile(r"^<!-- (not run: .+|slow|exits with \d+) -->$")
 _HERE = re.compile(r"<<\s*'?(\w+)'?")
 _OPERATORS, _EXPANDED = "|&;<>()", "$`*~"  # what a shell is needed for
+_NAMES = re.compile(r"([A-Z]+=.*\n?)+")  # a script that only sets names
+_CURL = 'set -e; curl() { command curl --fail-with-body "$@"; }\n'
 _encoder, _reranker = cache(registry.load_encoder), cache(registry.load_reranker)
 
 
@@ -96,40 +102,50 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def run(page: str, folder: Path, slow: bool) -> list[str]:
-    """Run a page's blocks in `folder`, with `slow` the slow ones too: what went wrong, a command each; nothing if all is well."""
+def run(page: str, folder: Path, slow: bool, light: bool = False) -> list[str]:
+    """Run a page's blocks in `folder`: what went wrong, a command each; nothing if all is well.
+
+    With `slow` the slow ones too; with `light` what is called in this process has models of no weights for those that ship with Bicross.
+    """
     wrong: list[str] = []
-    with ExitStack() as servers:
+    key = (folder / "key.txt").read_text("utf-8") if (folder / "key.txt").exists() else "bcx_…"
+    names = f'KEY="{key}"\n'
+    with ExitStack() as watching, ExitStack() as serving:
         port = _free_port()
         for block in blocks(page):
             if block.marker.startswith("not run") or (block.marker == "slow" and not slow):
                 continue
             commands = block.commands if block.language == "console" else []
             if block.language == "python":
-                (folder / "block.py").write_text(block.text, "utf-8")
+                (folder / "block.py").write_text(block.text.replace("bcx_…", key).replace("127.0.0.1:8080", f"127.0.0.1:{port}"), "utf-8")
                 commands = ["python block.py"]
+            if block.language == "bash":
+                names += f"{block.text}\n" if _NAMES.fullmatch(block.text) else ""
+                commands = [_CURL + names + block.text]
             for place, command in enumerate(commands):
                 expected = block.status if place == len(commands) - 1 else 0
-                trouble = _done(command, folder, expected, port, servers)
-                wrong += [f"line {block.line}: {command.splitlines()[0]}\n{trouble}"] if trouble else []
+                trouble = _done(command, folder, expected, port, watching, serving, light)
+                first = (block.text if block.language == "bash" else command).splitlines()[0]
+                wrong += [f"line {block.line}: {first}\n{trouble}"] if trouble else []
     return wrong
 
 
-def _done(command: str, folder: Path, expected: int, port: int, servers: ExitStack) -> str:
+def _done(command: str, folder: Path, expected: int, port: int, watching: ExitStack, serving: ExitStack, light: bool) -> str:
     """Run one command; what is wrong with how it ended, or nothing."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     if command.startswith("bicross ") and " --watch" in command.partition("#")[0]:
         words = [sys.executable, "-m", "bicross.cli.main", *command.partition("#")[0].split()[1:]]
-        servers.callback(_ended, subprocess.Popen(words, cwd=folder, env=environment))
+        watching.callback(_ended, subprocess.Popen(words, cwd=folder, env=environment))
         return ""
     if command.startswith("bicross serve "):
+        serving.close()
         words = [sys.executable, "-m", "bicross.cli.main", *command.partition("#")[0].split()[1:], "--port", str(port)]
         server = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        servers.callback(_ended, server)
+        serving.callback(_ended, server)
         return "" if _ready(f"http://127.0.0.1:{port}/readyz", server) else f"not ready; the server ended with {server.poll()}"
     command = command.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
     if words := plain(command):
-        status, said = _called(words, folder)
+        status, said = _called(words, folder, light)
         return "" if status == expected else f"exit {status}, expected {expected}: {said[-600:]}"
     try:
         done = subprocess.run(
@@ -157,19 +173,25 @@ def plain(command: str) -> list[str]:
     return [] if any(set(word) <= set(_OPERATORS) for word in found if word) else found
 
 
-def _called(words: list[str], folder: Path) -> tuple[int, str]:
+def _called(words: list[str], folder: Path, light: bool) -> tuple[int, str]:
     """The exit status of the command line called with these words, and what it said."""
     said, status = io.StringIO(), 0
+    keys = patch.object(sys, "stdin", io.StringIO("0123" * 50 if words[1] == "judge" else ""))
     with ExitStack() as around:
-        for context in (chdir(folder), redirect_stdout(said), redirect_stderr(said), patch.object(sys, "argv", words)):
+        for context in (chdir(folder), redirect_stdout(said), redirect_stderr(said), patch.object(sys, "argv", words), keys):
             around.enter_context(context)
         for name, load in (("load_encoder", _encoder), ("load_reranker", _reranker)):
-            around.enter_context(patch.object(registry, name, load))
+            around.enter_context(patch.object(registry, name, partial(_light, load) if light else load))
         try:
             cli.main()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
     return status, said.getvalue()
+
+
+def _light(load: Callable[..., Any], name: str = registry.HASHED, *precision: str | None, **more: str | None) -> Any:
+    """A model of a name, without weights where Bicross ships one."""
+    return load(registry.HASHED if name in registry.SHIPPED else name, *precision, **more)
 
 
 def _free_port() -> int:

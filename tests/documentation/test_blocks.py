@@ -1,4 +1,4 @@
-"""What README and tutorials have one type runs, in order, in a folder that has the repository's docs/ and examples/."""
+"""What README and tutorials have one type runs, in order, in a folder that has the repository's deploy/, docs/ and examples/."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from tests.documentation.blocks import Block, blocks, plain, run
 from tests.documentation.world import filled
 
 ROOT = Path(__file__).parents[2]
-HOW_TO = ["documents", "evaluation", "calibration", "integrations", "reference/python"]
+HOW_TO = [
+    *("analysis", "calibration", "data_model", "deployment", "documents", "evaluation", "integrations", "judging", "planning", "serving"),
+    *("tuning", "reference/python"),
+]
+RUN = {"console", "bash", "python"}
 PAGES = ["README.md", "README.zh.md", "docs/tutorial.md", "docs/tutorial.zh.md"]
 
 
 def prepared(folder: Path) -> Path:
-    for name in ("docs", "examples"):
+    for name in ("deploy", "docs", "examples"):
         shutil.copytree(ROOT / name, folder / name)
     return folder
 
@@ -40,10 +44,24 @@ def test_what_a_page_has_one_type_runs_to_its_end(page: str, tmp_path: Path) -> 
     assert run(text, prepared(tmp_path), slow=True) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", HOW_TO)
 def test_what_a_page_of_how_to_has_one_type_runs(page: str, tmp_path: Path) -> None:
-    assert run((ROOT / "docs" / f"{page}.md").read_text("utf-8"), filled(prepared(tmp_path)), slow=True) == []
+    assert run((ROOT / "docs" / f"{page}.md").read_text("utf-8"), filled(prepared(tmp_path)), slow=False, light=True) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO)
+def test_what_a_page_of_how_to_has_one_type_runs_to_its_end(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    if not any(block.marker == "slow" for block in blocks(text)):
+        pytest.skip("nothing on the page is slow, and the quick test has run it all")
+    assert run(text, filled(prepared(tmp_path)), slow=True, light=True) == []
+
+
+def test_no_page_with_something_to_run_is_left_out() -> None:
+    pages = [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]
+    has = {str(page.relative_to(ROOT)) for page in pages if any(block.language in RUN for block in blocks(page.read_text("utf-8")))}
+    assert has == {*PAGES, *(f"docs/{page}.md" for page in HOW_TO)}
 
 
 def test_blocks_have_their_commands_whole_and_their_markers() -> None:
@@ -101,6 +119,13 @@ def test_what_fails_is_told_with_its_line_and_its_words(tmp_path: Path) -> None:
     first, second = run(page, tmp_path, slow=False)
     assert first == "line 1: echo lost >&2; exit 3\nexit 3, expected 0: lost\n"
     assert second.startswith("line 5: python block.py\nexit 4, expected 0")
+
+
+def test_a_script_has_the_names_and_the_key_that_were_set_before_it(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("bcx_1", "utf-8")
+    page = '```bash\nA="is $KEY"\n```\n```bash\ntest "$A" = "is bcx_1"\n```\n```bash\ntest "$A" = lost\ntrue\n```\n'
+    (wrong,) = run(page, tmp_path, slow=False)
+    assert wrong.startswith("line 7: test") and "exit 1, expected 0" in wrong
 
 
 def typed() -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the pages of how-to take for granted: a collection, questions with answers, a folder, training rows, a click log, known texts."""
+"""What the pages of how-to take for granted: collections, questions with answers, a folder, training rows, clicks, known texts, keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 from bicross import pipeline
 from bicross.models.registry import HASHED
+from bicross.serving import keys
 from bicross.settings import IndexSettings
 
 SIZES = {"train": 100, "dev": 200, "test": 300}  # where each part of the questions ends
+WORDS = ["What of", "Where is", "When do I get", "How do I pay for"]
 
 
 def filled(folder: Path) -> Path:
@@ -28,6 +30,8 @@ def filled(folder: Path) -> Path:
         (folder / f"{name}.tsv").write_text("\n".join([head, *answers[start:end]]) + "\n", "utf-8")
         start = end
     pipeline.index([xquad], folder / "manual", IndexSettings(encoder=HASHED, reranker=HASHED))
+    shutil.copytree(folder / "manual", folder / "law")
+    (folder / "key.txt").write_text(keys.create(folder / "keys.json", "write", "manual", "a reader's")[0], "utf-8")
     questions = [json.loads(line)["text"] for line in (xquad / "queries.jsonl").read_text("utf-8").splitlines()[:60]]
     texts = [json.loads(line)["text"] for line in (xquad / "corpus.jsonl").read_text("utf-8").splitlines()[:61]]
     rows = [
@@ -45,7 +49,16 @@ def filled(folder: Path) -> Path:
     ]
     lines(folder / "faq.jsonl", known)
     lines(folder / "asked.jsonl", [{"question": "the card?", "answer": "About the card."}])
-    (folder / "tickets.csv").write_text("\n".join(["text,label", *(f"{row['question']},{row['answer']}" for row in known)]) + "\n", "utf-8")
+    tickets = [
+        f"{words} the {thing}?,{thing}"
+        for thing in ("card", "bill", "app")
+        for words in (*WORDS, *(f"Please tell me: {one}" for one in WORDS))
+    ]
+    (folder / "tickets.csv").write_text(
+        "\n".join(["id,text,label", *(f"{place},{one}" for place, one in enumerate(tickets))]) + "\n", "utf-8"
+    )
+    (folder / "questions.txt").write_text("\n".join(row.partition(",")[0] for row in tickets) + "\n", "utf-8")
+    lines(folder / "products.jsonl", [{"id": str(place), "text": f"A {row}"} for place, row in enumerate(["red cup", "red cup", "lamp"])])
     pairs = [
         "A cat sits.\tA cat is sitting.\t5",
         "A cat sits.\tA dog runs.\t2",
