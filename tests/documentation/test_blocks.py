@@ -1,10 +1,9 @@
-"""What README and tutorials have one type runs, in order, in a folder that has the repository's deploy/, docs/ and examples/."""
+"""What the pages of how-to have one type runs, in order, with what they take for granted; and how blocks are told and run."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +12,13 @@ from typer.main import get_command
 
 from bicross.cli.main import app
 from tests.documentation.blocks import Block, blocks, plain, run
-from tests.documentation.world import filled
+from tests.documentation.world import PAGES, ROOT, filled, prepared
 
-ROOT = Path(__file__).parents[2]
 HOW_TO = [
     *("analysis", "calibration", "data_model", "deployment", "documents", "evaluation", "integrations", "judging", "planning", "serving"),
     *("tuning", "reference/python"),
 ]
 RUN = {"console", "bash", "python"}
-PAGES = ["README.md", "README.zh.md", "docs/tutorial.md", "docs/tutorial.zh.md"]
-
-
-def prepared(folder: Path) -> Path:
-    for name in ("deploy", "docs", "examples"):
-        shutil.copytree(ROOT / name, folder / name)
-    return folder
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_has_one_type_runs(page: str, tmp_path: Path) -> None:
-    assert run((ROOT / page).read_text("utf-8"), prepared(tmp_path), slow=False) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_has_one_type_runs_to_its_end(page: str, tmp_path: Path) -> None:
-    text = (ROOT / page).read_text("utf-8")
-    if not any(block.marker == "slow" for block in blocks(text)):
-        pytest.skip("nothing on the page is slow, and the quick test has run it all")
-    assert run(text, prepared(tmp_path), slow=True) == []
 
 
 @pytest.mark.parametrize("page", HOW_TO)

@@ -13,8 +13,18 @@ from bicross.models.registry import HASHED
 from bicross.serving import keys
 from bicross.settings import IndexSettings
 
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "README.zh.md", "docs/tutorial.md", "docs/tutorial.zh.md"]
+"""Pages that take nothing for granted."""
 SIZES = {"train": 100, "dev": 200, "test": 300}  # where each part of the questions ends
 WORDS = ["What of", "Where is", "When do I get", "How do I pay for"]
+
+
+def prepared(folder: Path) -> Path:
+    """The folder, with the repository's deploy/, docs/ and examples/."""
+    for name in ("deploy", "docs", "examples"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
 
 
 def filled(folder: Path) -> Path:
