@@ -1,14 +1,13 @@
 """One question end to end over many passages, beside the code that one writes with sentence-transformers, in one interleaved run.
 
-    python benchmarks/search.py --sources DATA/stard DATA/medquad DATA/squad_sentences … --work WORK [--lines 45000] [--depth 100]
+    python benchmarks/search.py --sources DATA/stard:dev DATA/medquad:test DATA/banking77 … --work WORK [--lines 45000] [--depth 100]
 
 The sources are BEIR folders, indexed into one collection under WORK, or taken from there; with `--lines`, so many texts of one line beside
-them, which no question asks for (`lines.py`, Debian's descriptions where there is apt). Encode the question, recall, rerank the `--depth`
-best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`, and by Bicross at
-full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions without a judgement. Same weights, same
-passages, two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all.
-`agreement` is the share of full depth's first ten that the way keeps. `cold` is `bicross search` as it is typed, in a process of its own.
-Writes benchmarks/results/search.json.
+them (`lines.py`, Debian's descriptions where there is apt). Questions are those that the named splits judge. Encode the question, recall,
+rerank the `--depth` best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`, and
+by Bicross at full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions. Same weights, same passages,
+two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all. `kept` is the
+share of full depth's nDCG@10. `cold` is `bicross search` as it is typed, in a process of its own. Writes benchmarks/results/search.json.
 """
 
 from __future__ import annotations
@@ -31,20 +30,26 @@ from lines import lines_of
 from sentence_transformers import CrossEncoder, SentenceTransformer, util
 from serving import processor
 
-from bicross import durable, pipeline
+from bicross import asking, durable, pipeline
 from bicross.cli.progress import bar
 from bicross.collection.store import Collection
-from bicross.data.questions import read_queries
-from bicross.evaluation.agreement_of_stages import TOP
-from bicross.evaluation.overlap import overlap
+from bicross.evaluation.metrics import means, per_query
 from bicross.opened import OpenCollection
-from bicross.planner.world import World
-from bicross.records import Query, reading
+from bicross.planner.world import MEASURE, World
+from bicross.records import Qrels, Query, Ranking, Run, reading
 from bicross.settings import STARTER_ENCODER, STARTER_FAST, STARTER_RERANKER
 
 RESULTS = Path(__file__).parent / "results" / "search.json"
-THREADS, COLD, TOGETHER = 2, 5, 10_000
+THREADS, COLD, TOGETHER, EACH = 2, 5, 10_000, 100  # EACH: questions of a split at most
 Way = Callable[[str], Any]
+
+
+def judged_in(source: Path, split: str) -> tuple[list[Query], Qrels]:
+    """The questions that a split of a folder judges, and the judgements, with the ids of the collection."""
+    asked, qrels, _ = asking.judged(source / "queries.jsonl", source / "qrels" / f"{split}.tsv")
+    name = source.name
+    known = {f"{name}-{query}": {f"{name}-{doc_id}": grade for doc_id, grade in grades.items()} for query, grades in qrels.items()}
+    return [replace(query, id=f"{name}-{query.id}") for query in asked], known
 
 
 def collection_in(sources: Sequence[Path], lines: int, work: Path) -> Path:
@@ -96,14 +101,14 @@ def cold(path: Path, questions: Sequence[Query]) -> list[float]:
     return seconds
 
 
-def measured(path: Path, fitting: list[Query], held: list[Query], depth: int) -> dict[str, Any]:
+def measured(path: Path, fitting: list[Query], held: list[Query], qrels: Qrels, depth: int) -> dict[str, Any]:
     """All ways, question by question."""
     with OpenCollection(path) as collection, bar() as progress:
-        world = World(collection, fitting, None, depth, [STARTER_FAST], progress)
+        world = World(collection, fitting, {query.id: qrels[query.id] for query in fitting}, depth, [STARTER_FAST], progress)
         opened, refused = opened_ways(world, depth)
         ways: dict[str, Way] = {"naive": naive(collection, depth), **{name: one.search for name, one in opened.items()}}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        found: dict[str, list[list[str]]] = {name: [] for name in opened}
+        found: dict[str, dict[str, Ranking]] = {name: {} for name in opened}
         for way in ways.values():
             way(held[0].text)  # models load and compile
         names = list(ways)
@@ -113,24 +118,23 @@ def measured(path: Path, fitting: list[Query], held: list[Query], depth: int) ->
                 answer = ways[name](query.text)
                 seconds[name].append(time.perf_counter() - start)
                 if name != "naive":
-                    found[name].append([hit.doc_id for hit in answer.queries[0].hits][:TOP])
+                    found[name][query.id] = answer.queries[0].hits
             progress("questions", place + 1, len(held))
+    known = {query.id: qrels[query.id] for query in held}
+    quality = {name: means(per_query([MEASURE], known, Run(name, rankings)))[MEASURE] for name, rankings in found.items()}
     table: dict[str, Any] = {"passages": pipeline.status(path).passages, "refused": refused}
     for name, of in seconds.items():
         ratios = [whole / part for whole, part in zip(seconds["naive"], of, strict=True)]
-        table[name] = {
-            "ratio": statistics.median(ratios),
-            "quartiles": statistics.quantiles(ratios, n=4)[::2],
-            "seconds": statistics.median(of),
-        }
+        quartiles = statistics.quantiles(ratios, n=4)[::2]
+        table[name] = {"ratio": statistics.median(ratios), "quartiles": quartiles, "seconds": statistics.median(of)}
         if name in found:
-            table[name]["agreement"] = statistics.fmean(map(lambda one, full: overlap(one, full, TOP), found[name], found["full"]))
+            table[name] |= {MEASURE: quality[name], "kept": quality[name] / quality["full"]}
     return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", type=Path, nargs="+", required=True)
+    parser.add_argument("--sources", nargs="+", required=True)
     parser.add_argument("--lines", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path(".bench"))
     parser.add_argument("--questions", type=int, default=60)
@@ -138,14 +142,21 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=100)
     asked = parser.parse_args()
     torch.set_num_threads(THREADS)
-    path = collection_in(asked.sources, asked.lines, asked.work)
-    queries = [replace(query, id=f"{source.name}-{query.id}") for source in asked.sources for query in read_queries(source)[0]]
-    drawn = random.Random(0).sample(queries, asked.questions + asked.fitting)
+    named = [source.partition(":") for source in asked.sources]
+    folders, splits = [Path(folder) for folder, _, _ in named], [split for _, _, split in named]
+    path = collection_in(folders, asked.lines, asked.work)
+    drawn, qrels = list[Query](), dict[str, Any]()
+    for folder, split in zip(folders, splits, strict=True):
+        if split:
+            queries, known = judged_in(folder, split)
+            drawn += random.Random(0).sample(queries, min(EACH, len(queries)))
+            qrels |= known
+    drawn = random.Random(0).sample(drawn, asked.questions + asked.fitting)
     held, fitting = drawn[: asked.questions], drawn[asked.questions :]
-    result = {**measured(path, fitting, held, asked.depth), "depth": asked.depth, "questions": len(held), "fitted to": len(fitting)}
+    result = {**measured(path, fitting, held, qrels, asked.depth), "depth": asked.depth, "questions": len(held), "fitted to": len(fitting)}
     spent = cold(path, held)
     result["cold"] = {"seconds": statistics.median(spent), "all": spent}
-    result |= {"threads": THREADS, "processor": processor(), "sources": [source.name for source in asked.sources]}
+    result |= {"threads": THREADS, "processor": processor(), "sources": [Path(source).name for source in asked.sources]}
     durable.write_file(RESULTS, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps(result, indent=1))
 

@@ -105,7 +105,7 @@ def speed() -> str:
                 library,
                 one[name]["ratio"],
                 one[name]["quartiles"],
-                f"{one[name]['agreement']:.3f} of the first ten stay",
+                f"{one[name]['kept']:.3f} of nDCG@10 at full depth",
                 "search.py",
             )
     one = found["vectors"]
