@@ -4,10 +4,11 @@
 
 The sources are BEIR folders, indexed into one collection under WORK, or taken from there; with `--lines`, so many texts of one line beside
 them (`lines.py`, Debian's descriptions where there is apt). Questions are those that the named splits judge. Encode the question, recall,
-rerank the `--depth` best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`, and
-by Bicross at full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions. Same weights, same passages,
-two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all. `kept` is the
-share of full depth's nDCG@10. `cold` is `bicross search` as it is typed, in a process of its own. Writes benchmarks/results/search.json.
+rerank the `--depth` best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`,
+and by Bicross at full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions. Same weights, same
+passages, two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all.
+`kept` is the share of full depth's nDCG@10. `cold` is `bicross search` as it is typed, in a process of its own. Writes
+benchmarks/results/search.json.
 """
 
 from __future__ import annotations
