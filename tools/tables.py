@@ -81,7 +81,7 @@ def starter_error() -> str:
 
 def speed() -> str:
     """Ratios against the usual code, with what they cost in quality."""
-    found = {name: _results(name) for name in ("speed", "vectors", "pairs", "search", "serving", "cluster")}
+    found = {name: _results(name) for name in ("speed", "vectors", "pairs", "search", "serving")}
     rows = []
 
     def add(what: str, beside: str, ratio: float, spread: Iterable[float] | None, kept: str, script: str) -> None:
