@@ -96,7 +96,7 @@ def cold(path: Path, questions: Sequence[Query]) -> list[float]:
     seconds = []
     for query in questions[:COLD]:
         start = time.perf_counter()
-        command = [sys.executable, "-m", "bicross.cli.main", "search", str(path), query.text, "--json"]
+        command = [sys.executable, "-m", "bicross.cli.main", "search", str(path), "--json", "--", query.text]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the line above
         seconds.append(time.perf_counter() - start)
     return seconds
@@ -152,6 +152,8 @@ def main() -> None:
             queries, known = judged_in(folder, split)
             drawn += random.Random(0).sample(queries, min(EACH, len(queries)))
             qrels |= known
+    if len(drawn) < asked.questions + asked.fitting:
+        parser.error(f"the splits judge {len(drawn)} questions; expected {asked.questions + asked.fitting}")
     drawn = random.Random(0).sample(drawn, asked.questions + asked.fitting)
     held, fitting = drawn[: asked.questions], drawn[asked.questions :]
     result = {**measured(path, fitting, held, qrels, asked.depth), "depth": asked.depth, "questions": len(held), "fitted to": len(fitting)}

@@ -84,9 +84,9 @@ def speed() -> str:
     found = {name: _results(name) for name in ("speed", "vectors", "pairs", "search", "serving")}
     rows = []
 
-    def add(what: str, beside: str, ratio: float, spread: Iterable[float] | None, kept: str, script: str) -> None:
-        between = "–".join(f"{value:.1f}" for value in spread) if spread else ""
-        rows.append([what, beside, f"{ratio:.1f}", between, kept, f"`python benchmarks/{script} --help`"])
+    def add(what: str, beside: str, ratio: float, spread: Iterable[float] | None, kept: str, script: str, of: str = "") -> None:
+        between = of + "–".join(f"{value:.1f}" for value in spread) if spread else ""
+        rows.append([what, beside, f"{ratio:.1f}", between, kept, f"`benchmarks/{script}`"])
 
     library = "sentence-transformers"
     encode, rerank = found["speed"]["encode"], found["speed"]["rerank"]
@@ -130,7 +130,7 @@ def speed() -> str:
         one = found["serving"]["throughput"][name]
         beside, spread = f"FastAPI around {library}", (min(one["ratios"]), max(one["ratios"]))
         add(f"{what} a second, 32 clients", beside, one["ratio"], spread, "", "serving.py")
-    return _rows(["what", "beside", "times as fast", "from–to", "what is kept", "command"], rows)
+    return _rows(["what", "beside", "times as fast", "rounds", "what is kept", "measured by"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

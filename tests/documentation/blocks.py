@@ -28,7 +28,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache, partial
@@ -38,15 +37,18 @@ from unittest.mock import patch
 
 from bicross.cli import main as cli
 from bicross.models import registry
+from bicross.settings import STARTER_ENCODER, STARTER_RERANKER
 
 PATIENCE = 600  # seconds for a block's command
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _MARKER = re.compile(r"^<!-- (not run: .+|slow|exits with \d+) -->$")
 _HERE = re.compile(r"<<\s*'?(\w+)'?")
 _OPERATORS, _EXPANDED = "|&;<>()", "$`*~"  # what a shell is needed for
-_NAMES = re.compile(r"([A-Z]+=.*\n?)+")  # a script that only sets names
+_NAMES = re.compile(r"([A-Z]+=[^;&|\n]+\n?)+")  # a script that only sets names
 _CURL = 'set -e; curl() { command curl --fail-with-body "$@"; }\n'
-_encoder, _reranker = cache(registry.load_encoder), cache(registry.load_reranker)
+
+_LOAD = {"load_encoder": registry.load_encoder, "load_reranker": registry.load_reranker}
+_USUAL = {"load_encoder": STARTER_ENCODER, "load_reranker": STARTER_RERANKER}
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,8 @@ def _called(words: list[str], folder: Path, light: bool) -> tuple[int, str]:
     with ExitStack() as around:
         for context in (chdir(folder), redirect_stdout(said), redirect_stderr(said), patch.object(sys, "argv", words), keys):
             around.enter_context(context)
-        for name, load in (("load_encoder", _encoder), ("load_reranker", _reranker)):
-            around.enter_context(patch.object(registry, name, partial(_light, load) if light else load))
+        for load in _LOAD:
+            around.enter_context(patch.object(registry, load, partial(_loaded, load, light)))
         try:
             cli.main()
         except SystemExit as end:
@@ -189,9 +191,19 @@ def _called(words: list[str], folder: Path, light: bool) -> tuple[int, str]:
     return status, said.getvalue()
 
 
-def _light(load: Callable[..., Any], name: str = registry.HASHED, *precision: str | None, **more: str | None) -> Any:
-    """A model of a name, without weights where Bicross ships one."""
-    return load(registry.HASHED if name in registry.SHIPPED else name, *precision, **more)
+def _loaded(load: str, light: bool, name: str | None = None, *precision: str | None, **more: str | None) -> Any:
+    """A model as `registry` loads it. What comes with Bicross, which no page changes, is loaded once, or where all is to be `light` without
+    weights."""
+    if name is None or name in registry.SHIPPED:
+        name = registry.HASHED if light else name or _USUAL[load]
+        if not precision and not more:
+            return _shipped(load, name)
+    return _LOAD[load](name, *precision, **more)
+
+
+@cache
+def _shipped(load: str, name: str) -> Any:
+    return _LOAD[load](name)
 
 
 def _free_port() -> int:
