@@ -41,7 +41,7 @@ from bicross.settings import STARTER_ENCODER, STARTER_RERANKER, IndexSettings
 HERE = Path(__file__).parent
 DATA = HERE.parent / "examples" / "data"
 RESULTS = HERE / "results" / "serving.json"
-CLIENTS, DEPTH, K, TEXTS, THREADS = 32, 10, 10, 10, 2
+CLIENTS, DEPTH, K, TEXTS, THREADS = 32, 20, 10, 10, 2  # DEPTH: of both sides
 HASHED = "bicross/hashed"
 LOADING = 1200.0  # seconds
 
@@ -139,7 +139,7 @@ async def throughput(path: Path, rounds: int, count: int) -> dict[str, Any]:
     texts, asked = passages_of(path), iter(questions())
     draw = random.Random(1)
     kinds = {
-        "search": lambda question: request("/v1/search", {"question": question, "k": K}),
+        "search": lambda question: request("/v1/search", {"question": question, "k": K, "depth": DEPTH}),
         "rerank": lambda question: request("/v1/rerank", {"query": question, "documents": draw.sample(texts, TEXTS)}),
     }
     rates: dict[str, dict[str, list[float]]] = {kind: {"bicross": [], "naive": []} for kind in kinds}
