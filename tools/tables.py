@@ -107,6 +107,7 @@ def speed() -> str:
                 one[name]["quartiles"],
                 f"{one[name]['kept']:.3f} of nDCG@10 at full depth",
                 "search.py",
+                "quartiles ",
             )
     one = found["vectors"]
     add(
@@ -130,7 +131,7 @@ def speed() -> str:
         one = found["serving"]["throughput"][name]
         beside, spread = f"FastAPI around {library}", (min(one["ratios"]), max(one["ratios"]))
         add(f"{what} a second, 32 clients", beside, one["ratio"], spread, "", "serving.py")
-    return _rows(["what", "beside", "times as fast", "rounds", "what is kept", "measured by"], rows)
+    return _rows(["what", "beside", "times as fast", "from–to", "what is kept", "measured by"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
