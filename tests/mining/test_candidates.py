@@ -46,7 +46,9 @@ def test_the_union_of_both_searches_is_found_with_the_scores_of_each() -> None:
     with view:
         rankings = {name: searcher.search(queries, 4) for name, searcher in by_name.items()}
     for mined in found(ROOM, queries, {}):
-        expected = {name: {hit.doc_id: hit.score for hit in ranked[mined.query.id]} for name, ranked in rankings.items()}
+        expected = {
+            name: {hit.doc_id: round(hit.score, candidates.DIGITS) for hit in ranked[mined.query.id]} for name, ranked in rankings.items()
+        }
         assert {one.doc_id for one in mined.candidates} == expected["lexical"].keys() | expected["dense"].keys()
         for name, scores in expected.items():
             assert {one.doc_id: one.scores[name] for one in mined.candidates if name in one.scores} == scores

@@ -14,6 +14,7 @@ from bicross.vectors import Vectors, similarities
 
 QUESTIONS = 64  # asked together; what is held in memory grows with it, never with queries x corpus
 FLATNESS = 60  # the constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)
+DIGITS = 5  # decimals of a score: the last bits of a product of matrices depend on what else stands in them, on some processors
 KEPT = 50_000  # passages of known answers that are kept between batches
 
 
@@ -74,7 +75,7 @@ def fuse(rankings: Mapping[str, Ranking]) -> dict[str, Found]:
     for name, ranking in rankings.items():
         for rank, hit in enumerate(ranking, start=1):
             one = merged.setdefault(hit.doc_id, Found(hit.doc_id, hit.passage))
-            one.scores |= {name: hit.score, f"{name} rank": float(rank)}
+            one.scores |= {name: round(hit.score, DIGITS), f"{name} rank": float(rank)}
             gains[hit.doc_id] = gains.get(hit.doc_id, 0.0) + 1 / (FLATNESS + rank)
             if rank < highest.setdefault(hit.doc_id, rank):
                 highest[hit.doc_id], one.passage = rank, hit.passage
