@@ -38,7 +38,8 @@ def test_little_work_gives_every_stream_some(streams: int, rows: int, length: in
 
 def test_by_hand() -> None:
     assert token_batches([3, 8, 4, 4], budget=12) == [[1], [2, 3], [0]]
-    assert token_batches([8] + [4] * 10) == [[0, 1], list(range(2, 11))]  # one of eight tokens is not worth a batch
+    assert token_batches([300, *[30] * 40]) == [[0], list(range(1, 35)), list(range(35, 41))]
+    assert token_batches([300, *[30] * 20], budget=65_536) == [[0, 1], list(range(2, 21))]  # full, not ended for a step
     assert token_batches([]) == []
 
 

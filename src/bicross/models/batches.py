@@ -30,13 +30,14 @@ def token_batches(lengths: Sequence[int], streams: int = 1, budget: int = TOKEN_
     Little work is cut finer, so that each of `streams` has some. A text longer than the budget is a batch of its own.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable").tolist()
+    enough = budget // WORTH  # of what the engine takes: on a GPU little work shall not be cut for a step
     if order:
         budget = min(budget, max(padded(lengths[order[0]]), -(-sum(lengths) // streams)))
     batches: list[list[int]] = []
     room, width = 0, 0  # rows that still fit, and what each is padded to
     for position in order:
         step = padded(lengths[position])
-        if room == 0 or (step < width and len(batches[-1]) * width * WORTH >= budget):
+        if room == 0 or (step < width and len(batches[-1]) * width >= enough):
             batches.append([])
             room, width = max(1, budget // step), step
         batches[-1].append(position)
