@@ -55,7 +55,7 @@ def calibrate(folder: ModelFolder, batches: Iterable[Batch]) -> bytes:
     def watched(x: Node, name: str, weight: NDArray[np.generic]) -> Node:
         if not name.endswith(_SHARED):
             seen[name] = [op.reduce_min(x, graph.ints(0, 1)), op.reduce_max(x, graph.ints(0, 1))]
-        return op.matmul(x, graph.as_float(weight), False, True)
+        return graph.product(x, name, weight)
 
     inputs, hidden = graph.bert(folder.config, read_weights(folder.path), watched)
     network = Network(ov.Model([hidden, *(node for nodes in seen.values() for node in nodes)], inputs, "ranges"), "f32")
@@ -87,7 +87,7 @@ def linear(ranges: Ranges) -> graph.Linear:
         for part in _SHARED:
             stem = stem.removesuffix(part) + ".query" if stem.endswith(part) else stem
         if stem not in ranges:
-            return op.matmul(x, graph.as_float(weight), False, True)
+            return graph.product(x, name, weight)
         if ranges[stem].shape[1] != weight.shape[1]:
             raise InputError(f"The calibration is of another model: {name} has {weight.shape[1]} channels, not {ranges[stem].shape[1]}.")
         shift = smoothing(ranges[stem])  # (in,)

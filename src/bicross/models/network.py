@@ -51,11 +51,13 @@ def bi_encoder(folder: ModelFolder, precision: str | None) -> Network:
     """The network of an encoder, with two outputs: pooled vectors (batch, dim), and the tokens' unit vectors (batch, tokens, dim)."""
     file, precision = folder.graph_file(), _precision(folder, precision)
     if file is None:
-        inputs, hidden = graph.bert(folder.config, read_weights(folder.path), _linear(folder, precision))
+        linear, products, floats = _products(folder, precision)
+        inputs, hidden = graph.bert(folder.config, read_weights(folder.path), linear, products)
     else:
+        floats = precision
         inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
     pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
-    return Network(ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder"), precision)
+    return Network(ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder"), precision, floats)
 
 
 def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
@@ -66,12 +68,13 @@ def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
     """
     file, precision = folder.graph_file(), _precision(folder, precision)
     if file is None:
-        weights = read_weights(folder.path)
-        inputs, hidden = graph.bert(folder.config, weights, _linear(folder, precision))
+        weights, (linear, products, floats) = read_weights(folder.path), _products(folder, precision)
+        inputs, hidden = graph.bert(folder.config, weights, linear, products, first_token=True)
         logits = graph.classify(hidden, folder.config, weights)
     else:
+        floats = precision
         inputs, logits = graph.read(file, "logits", rank=2)
-    network = Network(ov.Model([logits], inputs, "cross_encoder"), precision)
+    network = Network(ov.Model([logits], inputs, "cross_encoder"), precision, floats)
     if network.dim > 1:
         raise InputError(f"{folder.path} gives {network.dim} scores a pair; expected 1, as a reranker has.")
     return network
@@ -79,17 +82,20 @@ def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
 
 def _precision(folder: ModelFolder, asked: str | None) -> str:
     """What is asked for, or int8 for a folder that is calibrated for it, where the processor has such products; else what is best."""
+    if asked not in (None, "f32", "bf16", "int8"):
+        raise InputError(f"Precision {asked!r} is not known; expected f32, bf16 or int8.")
     if asked == "int8" and not folder.is_calibrated:
         raise InputError(f"{folder.root} is not calibrated for int8. Run: bicross quantize")
     return asked or ("int8" if folder.is_calibrated and has_int8() else best_precision())
 
 
-def _linear(folder: ModelFolder, precision: str) -> graph.Linear | None:
+def _products(folder: ModelFolder, precision: str) -> tuple[graph.Linear | None, str, str]:
+    """How a graph's layers make their products, the type of those that are plain, and what the runtime makes of the graph's floats."""
     if precision != "int8":
-        return None
+        return None, precision, "f32"
     from bicross.models import int8  # imports this module
 
-    return int8.linear(int8.read_ranges(folder))
+    return int8.linear(int8.read_ranges(folder)), "f32", best_precision()  # it joins products of integers with what follows by itself
 
 
 def has_int8() -> bool:
@@ -102,10 +108,7 @@ class Network:
 
     budget = TOKEN_BUDGET
 
-    def __init__(self, model: ov.Model, precision: str) -> None:
-        if precision not in ("f32", "bf16", "int8"):
-            raise InputError(f"Precision {precision!r} is not known; expected f32, bf16 or int8.")
-        floats = best_precision() if precision == "int8" else precision  # of all that is no product of integers
+    def __init__(self, model: ov.Model, precision: str, floats: str = "f32") -> None:
         self.precision, self.streams = precision, cores()
         width = model.outputs[0].partial_shape[1]
         self.dim = int(width.get_length()) if width.is_static else 1  # a file may leave it open how many scores there are
