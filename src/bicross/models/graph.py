@@ -33,8 +33,9 @@ def bert(
 ) -> tuple[list[Node], Node]:
     """The encoder: its inputs [ids, mask, types], each (batch, tokens) int64, and the last hidden state (batch, tokens, hidden).
 
-    `linear` makes the layers' products where they are not to be plain ones, and `products` is the type of those that are. With `first_token` the last layer makes that of the first
-    token alone, (batch, 1, hidden), which is all that a classifier reads: five sixths of the layer's products are not made.
+    `linear` makes the layers' products where they are not to be plain ones, and `products` is the type of those that are. With
+    `first_token` the last layer makes that of the first token alone, (batch, 1, hidden), which is all that a classifier reads: five
+    sixths of the layer's products are not made.
 
     Raises:
         InputError: the configuration asks for what this graph does not have, or a weight is missing.
