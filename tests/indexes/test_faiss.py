@@ -10,7 +10,7 @@ import pytest
 
 from bicross.errors import Damaged
 from bicross.indexes.exact import ExactIndex
-from bicross.indexes.faiss import FEWEST, GROWTH, MANY, PQIndex
+from bicross.indexes.faiss import CODES, FEWEST, GROWTH, MANY, PQIndex
 from bicross.indexes.recall import Probes, sampled
 from bicross.records import Space
 from bicross.vectors import unit
@@ -64,15 +64,16 @@ def test_codes_are_trained_anew_as_rows_grow() -> None:
     assert index.save() == many.save()
 
 
-def test_codes_of_other_rows_are_damage() -> None:
+@pytest.mark.parametrize("name", CODES)
+def test_codes_of_other_rows_are_damage(name: str) -> None:
     index = PQIndex(SPACE)
     index.add(np.arange(FEWEST), clustered(FEWEST))
     files = index.save()
     index.remove(np.asarray([5]))
-    with pytest.raises(Damaged, match="codes"):
-        PQIndex.load(SPACE, {**index.save(), "codes.faiss": files["codes.faiss"]})
-    with pytest.raises(Damaged, match="codes"):
-        PQIndex.load(SPACE, {name: content for name, content in files.items() if name != "codes.faiss"})
+    with pytest.raises(Damaged, match=name):
+        PQIndex.load(SPACE, {**index.save(), name: files[name]})
+    with pytest.raises(Damaged, match=name):
+        PQIndex.load(SPACE, {other: content for other, content in files.items() if other != name})
 
 
 def test_training_leaves_the_number_of_threads() -> None:

@@ -1,4 +1,4 @@
-"""4-bit product quantisation, scanned whole or in the nearest lists, then the best rows compared exactly: for many rows.
+"""4-bit product quantisation, scanned whole or in the nearest lists, then the best by finer codes, then those exactly: for many rows.
 
 Method: André et al., "Quicker ADC: Unlocking the Hidden Potential of Product Quantization with SIMD", PAMI 2021, as faiss implements it
 (IndexPQFastScan, IndexIVFPQFastScan); rows are turned first so that every code has about the same share of the variance (Ge et al.,
@@ -9,6 +9,10 @@ What codes say of a row is shorter than the row, by more where they say less, an
 by the distance of their codes to a multiple of the query, |s q - c|^2 = const - 2 s (q c - |c|^2 / 2 s), which favours what is short; s is
 chosen on queries. Measured on 94,000 rows of the starter encoder, codes of 4 dimensions: of the 100 nearest, .93 are among the first 500
 by the product, .97 at s = 1, .985 at s = 2; of a million rows .973, and .982 at s = 1.5.
+
+A row that is read from its file costs a system call, and at first a read of the disk. Finer codes in memory, 4 bits for each dimension
+(a scalar quantiser over all but the outermost hundredths of its values), therefore choose few rows of the shortlist: of a million rows, the
+100 nearest among 1,000 are among the best 200 by them, all but one in 10,000.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from mmap import MADV_DONTNEED, mmap
 from typing import Any, Self
 
 import faiss
@@ -33,18 +38,20 @@ from bicross.vectors import Keys, Scores, Vectors, similarities, top_columns
 QUERY_CHUNK = 256
 FEWEST = 1_024  # rows; below, there is too little to train on and the exact scan takes microseconds
 WIDTHS = (4, 2)  # dimensions a code; the second is half as coarse, and twice as many bytes to scan
-MANY = 1_000  # rows to compare; where codes of 4 dimensions need more, those of 2 are scanned
+MANY = 2_000  # rows of a shortlist; where codes of 4 dimensions need more, those of 2 are scanned
 GROWTH = 4  # codes are trained anew when the rows are this many times those they were trained on
 SAMPLE, LIST_SAMPLE = 16_384, 50  # rows to train codes on; rows a list to train lists on
-SHORTLISTS = (*range(200, 1_000, 100), 1_000, 1_400, 2_000, 3_000, 4_000)
-"""How many rows are compared exactly for the best `recall.AT`: the fewest that do."""
+SHORTLISTS = (*range(200, 1_000, 100), 1_000, 1_200, 1_400, 1_700, 2_000, 3_000, 4_000)
+"""How many rows the codes propose for the best `recall.AT`: the fewest that do."""
 SCALES = (1.5, 2.0, 1.0, 4.0, 1_000.0)  # s above; the last orders by the product itself
-ENOUGH = 0.995  # of the true neighbours, on the queries that choose
-ROWS_FILE = "vectors.f32"
+ENOUGH = 0.997  # of the true neighbours, on the queries that choose
+READ, OUTERMOST = 2, 0.01  # rows read for each that is asked for; the share of values, on each side, that finer codes do not tell apart
+ROWS_FILE, CODES = "vectors.f32", ("codes.faiss", "finer.faiss")
 
 
 class PQIndex:
-    """Exact rows beside codes of 4 bits for each 4 (or 2) dimensions, which propose the rows that are compared exactly.
+    """Exact rows beside codes of 4 bits for each 4 (or 2) dimensions, which propose a shortlist, and finer ones, which choose of it the
+    rows that are compared exactly.
 
     With `lists`, only the codes of the lists that are nearest to a query are scanned. Scores are exact; `recall` is what `tune` measured.
     Not to be changed while another thread searches.
@@ -54,6 +61,8 @@ class PQIndex:
         self._exact = ExactIndex(space)
         self._mapped: MappedRows | None = None
         self._codes: faiss.Index | None = None
+        self._finer: faiss.Index | None = None  # where there are codes, of the same rows
+        self._held: NDArray[np.uint8] | None = None  # what the finer codes lie in, where they have no memory of their own
         self._trained_on = 0
         self._seed, self._width, self._lists = seed, WIDTHS[0], lists
         self._least, self._probes = MANY, max(1, lists // 4)
@@ -73,7 +82,7 @@ class PQIndex:
         return len(self._exact)
 
     def shortlist(self, k: int) -> int:
-        """How many rows are compared exactly for the best k."""
+        """How many rows the codes propose for the best k."""
         return max(self._least, round(self._least * math.sqrt(k / AT)), 4 * k)
 
     def add(self, keys: Keys, vectors: Vectors) -> None:
@@ -84,22 +93,25 @@ class PQIndex:
         after, rows = self._exact.rows
         if len(after) >= max(FEWEST, GROWTH * self._trained_on):
             self._train(rows)
-        elif self._codes is not None and np.array_equal(before, after[: len(before)]):
-            self._codes.add(rows[len(before) :])
-        elif self._codes is not None:  # rows moved, and codes stand in the order of the rows
-            self._codes.reset()
-            self._codes.add(rows)
+        elif np.array_equal(before, after[: len(before)]):
+            for codes in self._both():
+                codes.add(rows[len(before) :])
+        else:  # rows moved, and codes stand in the order of the rows
+            for codes in self._both():
+                codes.reset()
+                codes.add(rows)
 
     def remove(self, keys: Keys) -> None:
         """Remove rows as `ExactIndex.remove` does, and raise what it raises."""
         gone = self._exact.positions(keys)
         self._own_rows()
         self._exact.remove(keys)
-        if self._lists and self._codes is not None:  # lists keep the numbers of those that stay, but rows move up
-            self._codes.reset()
-            self._codes.add(self._exact.rows[1])
-        elif self._codes is not None:
-            self._codes.remove_ids(faiss.IDSelectorBatch(gone))  # later rows move up, as in the exact index
+        for codes in self._both():
+            if self._lists and codes is self._codes:  # lists keep the numbers of those that stay, but rows move up
+                codes.reset()
+                codes.add(self._exact.rows[1])
+            else:
+                codes.remove_ids(faiss.IDSelectorBatch(gone))  # later rows move up, as in the exact index
 
     def tune(self, probes: Probes) -> None:
         """Choose how coarse the codes are, how many lists are scanned, how rows are ordered and how many are compared, as little as finds
@@ -120,14 +132,15 @@ class PQIndex:
                 self._train(self._exact.rows[1])
             for scanned in _doubled(self._lists):
                 self._probes = scanned
-                if (self._ranks(queries[0::2], true[0::2], most) < most).mean() >= ENOUGH:
+                if (_ranks(self._proposed(queries[0::2], most), true[0::2]) < most).mean() >= ENOUGH:
                     break
             needed = {scale: self._needed(queries[0::2], true[0::2], most, scale) for scale in SCALES}
             self._scale = min(needed, key=needed.__getitem__)  # of equals the first
             self._least = needed[self._scale]
             if self._least <= MANY:
                 break
-        held = (self._ranks(queries[1::2], true[1::2], self.shortlist(k)) < self.shortlist(k)).mean(axis=1)  # (queries / 2,)
+        chosen = self._chosen(queries[1::2], k)
+        held = (_ranks(chosen, true[1::2]) < chosen.shape[1]).mean(axis=1)  # (queries / 2,)
         self.recall = Recall(k, float(held.mean()), float(held.min()), len(held), probes.of)
 
     def search(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]:
@@ -144,18 +157,18 @@ class PQIndex:
         keys, _ = self._exact.rows
         for start in range(0, len(vectors) if k else 0, QUERY_CHUNK):
             part = vectors[start : start + QUERY_CHUNK]
-            proposed = np.sort(self._proposed(part, self.shortlist(k)), axis=1)  # in the order of keys, so that equal scores stand so
-            for row, (vector, candidates) in enumerate(zip(part, proposed, strict=True), start):
+            chosen = np.sort(self._chosen(part, k), axis=1)  # in the order of keys, so that equal scores stand so
+            for row, (vector, candidates) in enumerate(zip(part, chosen, strict=True), start):
                 candidates = candidates[np.searchsorted(candidates, 0) :]  # -1 where the lists hold fewer
-                scores = similarities(vector[None], self._take(candidates), self.space)  # (1, shortlist)
+                scores = similarities(vector[None], self._take(candidates), self.space)  # (1, candidates)
                 best = top_columns(scores, k)[0]  # (k,)
                 found_keys[row, : len(best)], found_scores[row, : len(best)] = keys[candidates[best]], scores[0, best]
         return found_keys, found_scores
 
     def save(self) -> dict[str, Content]:
-        """The files of `ExactIndex.save`, a hash of each row, the codes as faiss serialises them, and how they are searched."""
+        """The files of `ExactIndex.save`, a hash of each row, both codes as faiss serialises them, and how they are searched."""
         self._own_rows()
-        codes = b"" if self._codes is None else faiss.serialize_index(self._codes).tobytes()
+        codes, finer = (b"" if one is None else faiss.serialize_index(one).tobytes() for one in (self._codes, self._finer))
         recall = self.recall.as_json() if self.recall else None
         facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width, "scale": self._scale}
         hashes = row_hashes(self._exact.rows[1]).astype("<u8").tobytes()
@@ -163,18 +176,19 @@ class PQIndex:
             **self._exact.save(),
             "hashes.u64": hashes,
             "codes.faiss": codes,
+            "finer.faiss": finer,
             "facts.json": json.dumps({**facts, "recall": recall}, sort_keys=True).encode(),
         }
 
     @classmethod
     def load(cls, space: Space, files: Mapping[str, Content]) -> Self:
-        """The index that `save` wrote; rows stay where `files` has them, codes are copied. All files but the rows must have been hashed
-        before; rows are tested against `hashes.u64` when they are read.
+        """The index that `save` wrote; rows and finer codes stay where `files` has them, the codes that are scanned are copied. All files
+        but the rows must have been hashed before; rows are tested against `hashes.u64` when they are read.
 
         Raises:
             Damaged: a file is missing, or the sizes do not fit each other and the space.
         """
-        lacking = {"hashes.u64", "codes.faiss", "facts.json"} - files.keys()
+        lacking = {"hashes.u64", *CODES, "facts.json"} - files.keys()
         if lacking:
             raise Damaged(f"The index has no {min(lacking)}; build it again.")
         facts: dict[str, Any] = json.loads(bytes(files["facts.json"]))
@@ -187,10 +201,15 @@ class PQIndex:
         index._width, index._least, index._probes, index._scale = (facts[name] for name in ("width", "least", "probes", "scale"))
         index.recall = Recall.read(facts["recall"]) if facts["recall"] else None
         if len(files["codes.faiss"]):
-            codes = faiss.deserialize_index(np.frombuffer(files["codes.faiss"], dtype=np.uint8))
-            if (codes.ntotal, codes.d) != (len(index), space.dim):
-                raise Damaged(f"codes.faiss is not about the {len(index)} rows of {space.dim} dimensions beside it; build the index again.")
-            index._codes, index._trained_on = codes, len(index)
+            scanned, index._held = (np.frombuffer(files[name], dtype=np.uint8) for name in CODES)
+            index._codes = faiss.deserialize_index(scanned)  # copies
+            if isinstance(copied := getattr(files[CODES[0]], "obj", None), mmap):
+                copied.madvise(MADV_DONTNEED)  # what was copied need not be in memory twice
+            index._finer = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(index._held), len(index._held)))  # type: ignore[attr-defined]
+            for name, codes in zip(CODES, index._both(), strict=True):
+                if (codes.ntotal, codes.d) != (len(index), space.dim):
+                    raise Damaged(f"{name} is not about the {len(index)} rows of {space.dim} dimensions beside it; build the index again.")
+            index._trained_on = len(index)
         return index
 
     @property
@@ -203,36 +222,46 @@ class PQIndex:
         if self._mapped is not None:
             self._mapped.all()
             self._mapped = None
+        if self._held is not None:
+            self._finer, self._held = faiss.deserialize_index(self._held), None
 
     def _take(self, places: NDArray[np.int64]) -> Vectors:
         """Rows by number, (len(places), dim)."""
         return self._exact.rows[1].take(places, axis=0) if self._mapped is None else self._mapped.take(places)
 
+    def _both(self) -> list[faiss.Index]:
+        return [codes for codes in (self._codes, self._finer) if codes is not None]
+
+    def _params(self) -> Any:  # what faiss says of its types leaves their fields out
+        if not self._lists:
+            return None
+        params: Any = faiss.SearchParametersPreTransform()
+        params.index_params = inner = faiss.SearchParametersIVF()
+        inner.nprobe = self._probes
+        return params
+
     def _proposed(self, queries: Vectors, count: int) -> NDArray[np.int64]:
         """Row numbers, nearest by their codes first, (queries, count); -1 where the lists hold fewer."""
         assert self._codes is not None
-        params: Any = None  # what faiss says of its types leaves their fields out
-        if self._lists:
-            params = faiss.SearchParametersPreTransform()
-            params.index_params = inner = faiss.SearchParametersIVF()
-            inner.nprobe = self._probes
-        proposed: NDArray[np.int64] = self._codes.search(self._scale * queries, count, params=params)[1]
+        proposed: NDArray[np.int64] = self._codes.search(self._scale * queries, count, params=self._params())[1]
         return proposed
+
+    def _chosen(self, queries: Vectors, k: int) -> NDArray[np.int64]:
+        """Row numbers to compare exactly for the best k, those of the shortlist that are nearest by the finer codes, (queries, chosen);
+        -1 where the lists hold fewer.
+        """
+        shortlist = self.shortlist(k)
+        count = min(shortlist, READ * max(k, AT))
+        params: Any = faiss.IndexRefineSearchParameters()
+        params.k_factor, params.base_index_params = (shortlist + 0.5) / count, self._params()  # it rounds their product down
+        chosen: NDArray[np.int64] = faiss.IndexRefine(self._codes, self._finer).search(self._scale * queries, count, params=params)[1]
+        return chosen
 
     def _needed(self, queries: Vectors, true: NDArray[np.int64], most: int, scale: float) -> int:
         """How many rows are compared to find `ENOUGH` of the true neighbours (queries, k), if rows are ordered by that scale."""
         self._scale = scale
-        ranks = self._ranks(queries, true, most)  # (queries, k)
+        ranks = _ranks(self._proposed(queries, most), true)  # (queries, k)
         return next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
-
-    def _ranks(self, queries: Vectors, true: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """At which rank of `count` proposals each true neighbour (queries, k) stands, `count` where it does not."""
-        ranks = np.full(true.shape, count)
-        for row, proposed in enumerate(self._proposed(queries, count)):
-            order = np.argsort(proposed)
-            places = np.minimum(np.searchsorted(proposed, true[row], sorter=order), count - 1)
-            ranks[row] = np.where(proposed[order[places]] == true[row], order[places], count)
-        return ranks
 
     def _train(self, rows: Vectors) -> None:
         dim = self.space.dim
@@ -240,18 +269,22 @@ class PQIndex:
         sample = rows[np.sort(draw.choice(len(rows), min(max(SAMPLE, LIST_SAMPLE * self._lists), len(rows)), replace=False))]
         with _one_thread():
             turn = _turn(sample[:: max(1, len(sample) // SAMPLE)], self._parts)
-            codes: faiss.IndexPQFastScan | faiss.IndexIVFPQFastScan
+            scan: faiss.IndexPQFastScan | faiss.IndexIVFPQFastScan
             if self._lists:
                 near = faiss.IndexFlatIP(dim)
-                codes = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_L2)
-                codes.cp.seed, codes.cp.niter = self._seed, 10
+                scan = faiss.IndexIVFPQFastScan(near, dim, self._lists, self._parts, 4, faiss.METRIC_L2)
+                scan.cp.seed, scan.cp.niter = self._seed, 10
             else:
-                codes = faiss.IndexPQFastScan(dim, self._parts, 4, faiss.METRIC_L2)
-            codes.pq.cp.seed = self._seed
-            index = faiss.IndexPreTransform(turn, codes)
+                scan = faiss.IndexPQFastScan(dim, self._parts, 4, faiss.METRIC_L2)
+            scan.pq.cp.seed = self._seed
+            index = faiss.IndexPreTransform(turn, scan)
             index.train(sample)
-        index.add(rows)
-        self._codes, self._trained_on = index, len(rows)
+            finer = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_L2)
+            finer.sq.rangestat, finer.sq.rangestat_arg = faiss.ScalarQuantizer.RS_quantiles, OUTERMOST
+            finer.train(sample)
+        self._codes, self._finer, self._trained_on = index, finer, len(rows)
+        for codes in self._both():
+            codes.add(rows)
 
 
 @contextmanager
@@ -263,6 +296,17 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+def _ranks(proposed: NDArray[np.int64], true: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At which place of the proposals (queries, count) each true neighbour (queries, k) stands, `count` where it does not."""
+    count = proposed.shape[1]
+    ranks = np.full(true.shape, count)
+    for row, among in enumerate(proposed):
+        order = np.argsort(among)
+        places = np.minimum(np.searchsorted(among, true[row], sorter=order), count - 1)
+        ranks[row] = np.where(among[order[places]] == true[row], order[places], count)
+    return ranks
 
 
 def _doubled(lists: int) -> Iterator[int]:
