@@ -2,11 +2,11 @@
 
     python benchmarks/depth.py --data DATA --sets cranfield:test stard:dev medquad:test [--depth 100] [--questions 200] [--work WORK]
 
-Each DATA/folder is a BEIR folder. Its collection is made under WORK, or taken from there. Half of the judged questions fit the lines
-and the limit (`adapting.adapt`, as `plan` does); the other half is asked at full depth, adaptively and through the cascade, each
-question alone, the three in turn, so that a busy moment meets them all. `speed-up` is the median over questions of the ratio of
-reranking times, full depth over the other, with the quartiles; `kept` the share of full depth's nDCG@10, with the interval of the
-paired difference. Writes benchmarks/results/depth.json.
+Each DATA/folder is a BEIR folder. Its collection is made under WORK, or taken from there. Half of the judged questions fit the lines and
+the limit (`adapting.adapt`, as `plan` does); the other half is asked at full depth, adaptively, through the cascade, and in 8 bits, each
+question alone, all in turn, so that a busy moment meets them all. `speed-up` is the median over questions of the ratio of reranking
+times, full depth over the other, with the quartiles; `kept` the share of full depth's nDCG@10, with the interval of the paired
+difference. Writes benchmarks/results/depth.json.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from bicross.cli.progress import bar
 from bicross.evaluation.compare import APART, bootstrap_interval, differences
 from bicross.evaluation.metrics import mean, per_query
 from bicross.opened import OpenCollection
+from bicross.planner.precision import in_eight_bits
 from bicross.planner.world import MEASURE, World
 from bicross.records import Query, Ranking, Run
 from bicross.searchers.explained import was_read
@@ -40,13 +41,21 @@ from bicross.settings import STARTER_FAST, SearchSettings
 HERE = Path(__file__).parent
 
 
-def opened_ways(world: World, depth: int) -> tuple[dict[str, OpenCollection], dict[str, str]]:
-    """Full depth, and each stop rule that was accepted; of the others why not."""
+def opened_ways(world: World, depth: int, temporary: Path) -> tuple[dict[str, OpenCollection], dict[str, str]]:
+    """Full depth, each stop rule that was accepted, and both in 8 bits within the gate of `quantize`; of the others why not."""
     combination = world.plain.combination
     full = world.value({query: in_order(ranking, depth, combination) for query, ranking in world.candidates.items()})
     fold_of = {query.id: place % 5 for place, query in enumerate(world.queries)}
     found, refused = {"full": world.collection.trying(replace(world.plain, depth=depth))}, {}
-    for name, fast, candidates in (("adaptive", None, world.candidates), ("cascade", STARTER_FAST, world.fast.get(STARTER_FAST))):
+    tried = [("adaptive", None, world.candidates, None), ("cascade", STARTER_FAST, world.fast.get(STARTER_FAST), None)]
+    eight, why_not = in_eight_bits(world, temporary)
+    if eight is None:
+        refused["int8"] = why_not
+    else:
+        reranker = world.rerankers[eight.made.name]
+        found["full, int8"] = world.collection.trying(replace(world.plain, depth=depth), reranker)
+        tried.append(("adaptive, int8", None, eight.candidates, reranker))
+    for name, fast, candidates, reranker in tried:
         if candidates is None:
             continue
         adapted = adapt(candidates, combination, fold_of, world.value, full, fast)
@@ -54,7 +63,7 @@ def opened_ways(world: World, depth: int) -> tuple[dict[str, OpenCollection], di
             refused[name] = adapted.reason
             continue
         weights = replace(world.plain, depth=depth, foresight=adapted.foresight, fast=fast)
-        found[name] = world.collection.trying(weights, None, world.rerankers.get(fast or ""))
+        found[name] = world.collection.trying(weights, reranker, world.rerankers.get(fast or ""))
     return found, refused
 
 
@@ -81,9 +90,9 @@ def one_set(source: Path, split: str, work: Path, depth: int, count: int) -> dic
     judged, qrels, _ = asking.judged(source / "queries.jsonl", source / "qrels" / f"{split}.tsv")
     drawn = random.Random(0).sample(sorted(judged, key=lambda query: query.id), min(count, len(judged)))
     fitting, held = drawn[::2], drawn[1::2]
-    with OpenCollection(collection_of(source, work)) as collection, bar() as progress:
+    with OpenCollection(collection_of(source, work)) as collection, bar() as progress, TemporaryDirectory() as temporary:
         world = World(collection, fitting, {query.id: qrels[query.id] for query in fitting}, depth, [STARTER_FAST], progress)
-        ways, refused = opened_ways(world, depth)
+        ways, refused = opened_ways(world, depth, Path(temporary))
         rankings, seconds = asked(ways, held)
     known = {query.id: qrels[query.id] for query in held}
     values = {name: per_query([MEASURE], known, Run(name, found))[MEASURE] for name, found in rankings.items()}

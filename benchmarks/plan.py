@@ -18,6 +18,7 @@ import random
 import time
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,10 +34,12 @@ from bicross.data.questions import read_queries
 from bicross.evaluation.compare import APART, bootstrap_interval, differences
 from bicross.evaluation.latency import percentiles
 from bicross.opened import OpenCollection
-from bicross.planner.options import Option, adapted_of, at_depth, options_of
+from bicross.planner.options import Option, at_depth, options_of, readers_of, rules_of
 from bicross.planner.plan import Planned
+from bicross.planner.precision import in_eight_bits
 from bicross.planner.timing import point_of, timed_of
 from bicross.planner.world import World, fast_ones
+from bicross.planning.frontier import Way
 from bicross.records import Query
 from bicross.settings import PlanSettings
 
@@ -76,24 +79,29 @@ def served(path: Path, questions: Sequence[Query]) -> dict[str, float]:
     return {**percentiles(waited), "inside p95": percentiles(inside)["p95"]}
 
 
+def _known(way: Way) -> Way:
+    """The way without the name of the reranker in 8 bits, which is another each time it is made."""
+    return replace(way, reranker=None) if way.precision else way
+
+
 def exhaustive(path: Path, queries: list[Query], qrels: Any, settings: PlanSettings, planned: Planned) -> dict[str, Any]:
     """The best way under the budget by all that can be measured, and how far the chosen one is from it."""
     assert planned.chosen is not None
-    with bar() as progress, OpenCollection(path) as collection:
-        facts = collection.facts
+    with bar() as progress, OpenCollection(path) as collection, TemporaryDirectory() as temporary:
         world = World(collection, queries, qrels, settings.depth, fast_ones(collection, settings), progress)
-        options = {option.way: option for option in options_of(world, facts, adapted_of(world))}
+        readers = readers_of(world, collection.facts, in_eight_bits(world, Path(temporary))[0])
+        options = {_known(option.way): option for option in options_of(world, readers, rules_of(world, readers))}
         for depth in sorted({*range(EVERY, settings.depth + 1, EVERY), planned.chosen.way.depth} - {0}):
-            for reranker in (facts.reranker, *world.fast):
-                option = at_depth(world, facts, reranker, depth)
-                options.setdefault(option.way, option)
+            for reader in readers:
+                option = at_depth(world, reader, depth)
+                options.setdefault(_known(option.way), option)
         times = timed_of(world, list(options.values()), progress)
-    points = [point_of(option, times[way]) for way, option in options.items()]
+    points = [point_of(option, times[option.way]) for option in options.values()]
     best = max((point for point in points if point.p95 <= settings.p95), key=lambda point: point.quality)
-    chosen: Option | None = options.get(planned.chosen.way)
+    chosen: Option | None = options.get(_known(planned.chosen.way))
     if chosen is None:  # adaptive here, and refused on the other questions
         return {"best": best.name, "quality": best.quality, "chosen": None}
-    moved = differences(options[best.way].values, chosen.values)
+    moved = differences(options[_known(best.way)].values, chosen.values)
     low, high = bootstrap_interval(moved, bounds=APART) if chosen.way != best.way else (0.0, 0.0)
     found = {"ways": len(points), "best": best.name, "quality": best.quality, "chosen": planned.chosen.name}
     return {**found, "difference": sum(moved) / len(moved), "confidence": [low, high], "within": high >= 0}

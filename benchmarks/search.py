@@ -2,13 +2,13 @@
 
     python benchmarks/search.py --sources DATA/stard:dev DATA/medquad:test DATA/banking77 … --work WORK [--lines 45000] [--depth 100]
 
-The sources are BEIR folders, indexed into one collection under WORK, or taken from there; with `--lines`, so many texts of one line beside
-them (`lines.py`, Debian's descriptions where there is apt). Questions are those that the named splits judge. Encode the question, recall,
-rerank the `--depth` best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and `CrossEncoder.predict`,
-and by Bicross at full depth, with adaptive depth and with the cascade, both fitted to `--fitting` other questions. Same weights, same
-passages, two threads. Each question is asked alone, of all ways in turn; a ratio is of one question, its median and quartiles of all.
-`kept` is the share of full depth's nDCG@10. `cold` is `bicross search` as it is typed, in a process of its own. Writes
-benchmarks/results/search.json.
+The sources are BEIR folders, indexed into one collection under WORK, or taken from there; with `--lines`, so many texts of one line
+beside them (`lines.py`, Debian's descriptions where there is apt). Questions are those that the named splits judge. Encode the question,
+recall, rerank the `--depth` best candidates: by `SentenceTransformer.encode`, `util.semantic_search` over all vectors and
+`CrossEncoder.predict`, and by Bicross at full depth, with adaptive depth, with the cascade, and in 8 bits within the gate of `quantize`,
+all fitted to `--fitting` other questions. Same weights, same passages, two threads. Each question is asked alone, of all ways in turn; a
+ratio is of one question, its median and quartiles of all. `kept` is the share of full depth's nDCG@10. `cold` is `bicross search` as it
+is typed, in a process of its own. Writes benchmarks/results/search.json.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -104,9 +105,9 @@ def cold(path: Path, questions: Sequence[Query]) -> list[float]:
 
 def measured(path: Path, fitting: list[Query], held: list[Query], qrels: Qrels, depth: int) -> dict[str, Any]:
     """All ways, question by question."""
-    with OpenCollection(path) as collection, bar() as progress:
+    with OpenCollection(path) as collection, bar() as progress, TemporaryDirectory() as temporary:
         world = World(collection, fitting, {query.id: qrels[query.id] for query in fitting}, depth, [STARTER_FAST], progress)
-        opened, refused = opened_ways(world, depth)
+        opened, refused = opened_ways(world, depth, Path(temporary))
         ways: dict[str, Way] = {"naive": naive(collection, depth), **{name: one.search for name, one in opened.items()}}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         found: dict[str, dict[str, Ranking]] = {name: {} for name in opened}

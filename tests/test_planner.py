@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from bicross import durable, pipeline
+from bicross.collection.store import Collection
 from bicross.errors import InputError, StoreError
+from bicross.models.network import has_int8
 from bicross.opened import OpenCollection
 from bicross.planner import plan as planning
 from bicross.planner import timing, world
 from bicross.planner.plan import FILE, Planned, drawn, stored
+from bicross.planner.precision import in_eight_bits
 from bicross.searchers.weights import Weights
-from bicross.settings import PlanSettings, SearchSettings
+from bicross.settings import PlanSettings, QuantizeSettings, SearchSettings
 from tests.models.tiny import tiny
 from tests.test_calibrating import Judged, make
 
@@ -135,3 +138,39 @@ def test_what_was_changed_meanwhile_is_not_overwritten(judged: Judged, monkeypat
     with pytest.raises(StoreError, match="Run `bicross plan` again"):
         plan(judged)
     assert not (judged[0] / FILE).exists()
+
+
+@pytest.fixture
+def two_models(tmp_path: Path) -> Judged:
+    """With a reranker that has weights."""
+    if not has_int8():
+        pytest.skip("the processor has no fast 8-bit products")
+    durable.write_folder(tmp_path / "reranker", tiny(7, reranker=True), {})
+    judged = make(tmp_path, questions=30, documents=60)
+    with Collection.write(judged[0]) as writer:
+        writer.set_facts(replace(writer.facts, reranker=str(tmp_path / "reranker")))
+    return judged
+
+
+def test_the_reranker_in_8_bits_is_a_way_of_its_own_and_kept_if_it_is_chosen(two_models: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    easy = QuantizeSettings(rank_correlation=0, top10=0, ndcg=1, faster=0)  # random weights; the time is not tested
+    monkeypatch.setattr(planning, "in_eight_bits", lambda world, folder: in_eight_bits(world, folder, easy))
+    monkeypatch.setattr(planning, "confirmed_of", lambda _, options, *__: next(one for one in options if one.way.name == "depth 20, int8"))
+    found = plan(two_models)
+    assert {"depth 20", "depth 20, int8"} <= {point.name for point in found.points}
+    assert {one["precision"] for one in found.adaptive} == {"", "int8"}
+    assert found.chosen is not None and found.chosen.name == "depth 20, int8"
+    with OpenCollection(two_models[0]) as opened:
+        assert opened.facts.reranker == found.chosen.way.reranker
+        assert opened.depth(SearchSettings()) == 20 and (two_models[0] / str(opened.facts.reranker)).is_dir()
+        assert opened.search("word1 word2").queries[0].reranked == 20
+    assert not any("8-bit" in remark for remark in found.remarks)
+    assert pipeline.rollback(two_models[0]).changed == ("reranker",)
+
+
+def test_a_reranker_that_8_bits_change_too_much_is_not_tried_in_them(two_models: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = QuantizeSettings(rank_correlation=1)
+    monkeypatch.setattr(planning, "in_eight_bits", lambda world, folder: in_eight_bits(world, folder, strict))
+    found = plan(two_models, dry_run=True)
+    assert not any(point.way.precision for point in found.points)
+    assert "in 8-bit integers is not tried: the rank correlation is" in found.remarks[-1]

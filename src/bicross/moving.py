@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,8 +84,9 @@ def rollback(path: Path, progress: Progress) -> RolledBack:
     return RolledBack(facts.encoder, facts.reranker, tuple(_changed(present, facts)), embedded, space, time.perf_counter() - start)
 
 
-def keep(path: Path, before: Facts, after: Facts, verb: str) -> None:
-    """Have the collection answer with other facts from now on, in the same space; `rollback` goes back.
+def keep(path: Path, before: Facts, after: Facts, verb: str, write: Callable[[Path], None] | None = None) -> None:
+    """Have the collection answer with other facts from now on, in the same space; `rollback` goes back. `write` puts into its folder what
+    they name, while nobody else writes.
 
     Raises:
         StoreError: it no longer has the facts of before, which the verb measured against.
@@ -93,6 +94,8 @@ def keep(path: Path, before: Facts, after: Facts, verb: str) -> None:
     with Collection.write(path) as writer:
         if writer.facts != before or writer.space is None:
             raise StoreError(f"{path} got other models or weights meanwhile, so nothing is kept. Run `bicross {verb}` again.")
+        if write is not None:
+            write(writer.path)
         writer.activate(writer.space, after)
 
 

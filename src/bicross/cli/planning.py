@@ -48,13 +48,15 @@ def plan(
 def shown(found: Planned) -> Iterable[str]:
     """The frontier as a table, what was chosen, what other budgets would buy, and why stopping early is refused where it is."""
     from bicross.cli.show import skips, time_of
+    from bicross.planning.frontier import Way
 
     yield f"{found.questions} questions; quality is {found.measure}; * is better than all that are faster, > is taken"
     yield f"    {'way to search':<24} {'quality':>8} {'read':>6} {'p50':>8} {'p95':>8}"
     yield from (_row(point, found.chosen) for point in found.points)
     for one in found.adaptive:
         if not one["accepted"]:
-            yield f"{'cascade' if one['fast'] else 'adaptive'}, up to {one['depth']}, is refused: {one['reason']}"
+            name = Way("both", one["depth"], adaptive=True, fast=one["fast"], precision=one["precision"]).name
+            yield f"{name}, is refused: {one['reason']}"
     if found.chosen is None:
         yield found.refused
     else:

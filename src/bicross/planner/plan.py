@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bicross import durable
@@ -18,7 +19,8 @@ from bicross.evaluation.compare import APART, FEW, bootstrap_interval, differenc
 from bicross.evaluation.frontier_figure import Mark, figure
 from bicross.moving import keep
 from bicross.opened import OpenCollection
-from bicross.planner.options import Values, adapted_of, options_of
+from bicross.planner.options import Reader, Values, options_of, readers_of, rules_of
+from bicross.planner.precision import in_eight_bits
 from bicross.planner.timing import confirmed_of, deepened, point_of, timed_of
 from bicross.planner.world import MEASURE, World, chosen_questions, fast_ones
 from bicross.planning.frontier import AIM, Point, Way, bought, marked
@@ -88,20 +90,22 @@ def plan(
     target = durable.writable_target(svg_path, "The figure") if svg_path else None
     if qrels_path is not None and queries_path is None:
         raise InputError(f"{qrels_path} judges questions that are not given; name them with --queries.")
-    with OpenCollection(path) as collection:
+    with OpenCollection(path) as collection, TemporaryDirectory() as temporary:
         asked, known, skipped, remarks = chosen_questions(collection, queries_path, qrels_path, settings)
         facts = collection.facts
         world = World(collection, asked, known, settings.depth, fast_ones(collection, settings), progress)
-        adapted = adapted_of(world)
-        options = options_of(world, facts, adapted)
+        eight, why_not = in_eight_bits(world, Path(temporary))
+        readers = readers_of(world, facts, eight)
+        rules = rules_of(world, readers)
+        options = options_of(world, readers, rules)
         timed = timed_of(world, options, progress)
-        options, timed = deepened(world, facts, options, timed, settings.p95, progress)
+        options, timed = deepened(world, readers, options, timed, settings.p95, progress)
         chosen = confirmed_of(world, options, timed, settings.p95, progress)
         points = marked([point_of(option, timed[option.way]) for option in options])
     mine = None if chosen is None else next(point for point in points if point.way == chosen.way)
     if chosen is not None and not dry_run:
         after = replace(facts, reranker=chosen.way.reranker or facts.reranker, weights=chosen.weights.as_json())
-        keep(path, facts, after, "plan")
+        keep(path, facts, after, "plan", eight.made.write if eight and chosen.way.precision else None)
     values = {option.way: option.values for option in options}
     done = Planned(
         questions=len(asked),
@@ -112,9 +116,9 @@ def plan(
         chosen=mine,
         half=_elsewhere(points, mine, values, settings.p95 / 2),
         twice=_elsewhere(points, mine, values, settings.p95 * 2),
-        adaptive=tuple(_told(one) for one in adapted),
+        adaptive=tuple(_told(reader, one) for reader, one in rules),
         refused="" if mine else _refused(points, settings.p95),
-        remarks=(*remarks, *_remarks(asked, known)),
+        remarks=(*remarks, *_remarks(asked, known), *([f"The reranker in 8-bit integers is not tried: {why_not}"] if why_not else [])),
         written=chosen is not None and not dry_run,
         dry_run=dry_run,
         skipped=tuple(skipped),
@@ -173,9 +177,16 @@ def _refused(points: Sequence[Point], budget: float) -> str:
     )
 
 
-def _told(one: Adapted) -> dict[str, Any]:
+def _told(reader: Reader, one: Adapted) -> dict[str, Any]:
     kept = {"kept": one.kept, "confidence": one.confidence, "read": one.read}
-    return {"depth": one.depth, "fast": one.fast, **kept, "accepted": one.foresight is not None, "reason": one.reason}
+    return {
+        "depth": one.depth,
+        "fast": one.fast,
+        "precision": reader.precision,
+        **kept,
+        "accepted": one.foresight is not None,
+        "reason": one.reason,
+    }
 
 
 def _remarks(asked: Sequence[Query], known: Qrels | None) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bicross.collection.store import Facts
 from bicross.evaluation.averages import mean_of
 from bicross.evaluation.latency import percentiles
 from bicross.opened import OpenCollection
-from bicross.planner.options import Option, at_depth
+from bicross.planner.options import Option, Reader, at_depth
 from bicross.planner.world import World
 from bicross.planning.frontier import Point, Way, bought, deepest_within
 from bicross.protocols import Progress
@@ -51,15 +50,15 @@ def _opened(world: World, option: Option) -> OpenCollection:
 
 
 def deepened(
-    world: World, facts: Facts, options: list[Option], timed: Times, budget: float, progress: Progress
+    world: World, readers: Sequence[Reader], options: list[Option], timed: Times, budget: float, progress: Progress
 ) -> tuple[list[Option], Times]:
     """The same, and for each reranker the depth that would take just the budget, which stands between two that were measured."""
     fresh = []
-    for reranker in (facts.reranker, *world.fast):
-        of_it = [option for option in options if not option.way.reranker or option.way.reranker == reranker]
+    for reader in readers:
+        of_it = [option for option in options if not option.way.reranker or option.way.reranker == reader.reranker]
         depth = deepest_within([point_of(option, timed[option.way]) for option in of_it], budget)
         if depth and all(option.way.depth != depth or option.way.adaptive for option in of_it):
-            fresh.append(at_depth(world, facts, reranker, depth))
+            fresh.append(at_depth(world, reader, depth))
     return [*options, *fresh], {**timed, **timed_of(world, fresh, progress)}
 
 

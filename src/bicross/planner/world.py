@@ -18,7 +18,7 @@ from bicross.evaluation.metrics import per_query
 from bicross.evaluation.overlap import overlap
 from bicross.models import names, registry
 from bicross.opened import Once, OpenCollection
-from bicross.protocols import Progress
+from bicross.protocols import Progress, Scorer
 from bicross.records import Qrels, Query, Ranking, Run, Skip, Stage, reading
 from bicross.searchers.foresight import FAST
 from bicross.searchers.reading import in_order, placed
@@ -51,7 +51,7 @@ class World:
         found = asking.ranked(collection, queries, deep, Stopwatch(), self._tell("reading all candidates"))
         self.candidates = {query: _recalled(ranking) for query, ranking in found.items()}
         self.deepest = min(self.deepest, max(map(len, found.values()), default=0))
-        self.fast = {name: self._read_by(name) for name in fast} if self.deepest else {}
+        self.fast = {name: self.read_by(self.rerankers[name](), FAST, name) for name in fast} if self.deepest else {}
 
     def value(self, rankings: Mapping[str, Ranking]) -> dict[str, float]:
         """What each question's ranking is worth."""
@@ -69,15 +69,18 @@ class World:
         settings = SearchSettings(k=TOP, stage=stage)
         return asking.ranked(self.collection, self.queries, settings, Stopwatch(), self._tell(f"{stage} search"))
 
-    def _read_by(self, name: str) -> dict[str, Ranking]:
-        """The candidates with what another reranker says of them."""
-        tell, scorer, found = self._tell(f"reading with {name}"), self.rerankers[name](), dict[str, Ranking]()
+    def pairs(self, query: Query) -> list[tuple[str, str]]:
+        """The question beside each of its candidates, as a reranker reads them."""
+        ranking = self.candidates[query.id]
+        titles = self.collection.corpus.titles(hit.doc_id for hit in ranking)
+        return [(query.text, reading(titles[hit.doc_id], hit.passage.text if hit.passage else "")) for hit in ranking]
+
+    def read_by(self, scorer: Scorer, stage: str, name: str) -> dict[str, Ranking]:
+        """The candidates with what another reranker says of them, as that stage."""
+        tell, found = self._tell(f"reading with {name}"), dict[str, Ranking]()
         with self.collection.snapshot():
             for query in self.queries:
-                ranking = self.candidates[query.id]
-                titles = self.collection.corpus.titles(hit.doc_id for hit in ranking)
-                pairs = [(query.text, reading(titles[hit.doc_id], hit.passage.text if hit.passage else "")) for hit in ranking]
-                found[query.id] = placed(FAST, ranking, scorer.score(pairs).tolist())
+                found[query.id] = placed(stage, self.candidates[query.id], scorer.score(self.pairs(query)).tolist())
                 tell("questions", len(found), len(self.queries))
         self.collection.cut()
         return found

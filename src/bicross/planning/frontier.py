@@ -15,22 +15,22 @@ AIM = 0.95  # share of the budget that a measured 95th percentile may take: it i
 @dataclass(frozen=True, slots=True)
 class Way:
     """A way to search. `depth` candidates are read by the `reranker`; where `adaptive`, as many of them as each question takes, of those
-    that the `fast` reranker, if there is one, has read before."""
+    that the `fast` reranker, if there is one, has read before. `precision` is "int8" for the collection's reranker in 8-bit integers."""
 
     stage: StageName
     depth: int = 0
     reranker: str | None = None
     adaptive: bool = False
     fast: str | None = None
+    precision: str = ""
 
     @property
     def name(self) -> str:
         """As people read it."""
         if not self.depth:
             return self.stage
-        if not self.adaptive:
-            return f"depth {self.depth}"
-        return f"{'cascade' if self.fast else 'adaptive'}, up to {self.depth}"
+        name = f"{'cascade' if self.fast else 'adaptive'}, up to {self.depth}" if self.adaptive else f"depth {self.depth}"
+        return f"{name}, {self.precision}" if self.precision else name
 
 
 @dataclass(frozen=True, slots=True)
