@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bicross.errors import InputError, SpaceMismatch
-from bicross.records import Hit, Space
+from bicross.records import Space
 
 Vectors = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -74,6 +75,18 @@ def top_columns(scores: Scores, k: int) -> NDArray[np.int64]:
     return best
 
 
-def best_first(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+S = TypeVar("S", bound="Scored")
+
+
+class Scored(Protocol):
+    """A document with a score, such as a Hit."""
+
+    @property
+    def doc_id(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+
+
+def best_first(hits: Iterable[S]) -> tuple[S, ...]:
     """Higher scores first; equal scores break by id, so that a ranking is the same on every machine."""
     return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.doc_id)))

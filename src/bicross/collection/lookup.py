@@ -42,6 +42,12 @@ def live_keys(db: Database, keys: Keys) -> Keys:
     return np.sort(np.array(live, dtype=np.int64))
 
 
+def owners(db: Database, keys: Iterable[int]) -> dict[int, str]:
+    """Key -> id of the document, of live passages; for ranking, after which those that are shown are read and tested."""
+    query = "SELECT key, doc_id FROM passages WHERE key IN "
+    return {key: doc_id for part in chunks(keys) for key, doc_id in db.execute(f"{query} ({marks(part)})", part)}
+
+
 def spans(db: Database, keys: Iterable[int]) -> dict[int, Span]:
     """Key -> span, live passages only, in the order asked. Raises Damaged."""
     asked = list(keys)

@@ -171,6 +171,9 @@ class Matching:
     def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]:
         return _joined([self._view.lexical(texts[start : start + TOGETHER], k, self._where) for start in _starts(len(texts))])
 
+    def owners(self, keys: Iterable[int]) -> Mapping[int, str]:
+        return self._view.owners(keys)
+
     def passages(self, keys: Iterable[int]) -> Mapping[int, Passage]:
         return self._view.passages(keys)
 

@@ -27,11 +27,14 @@ class Trial:
     def nearest(self, vectors: Vectors, k: int) -> tuple[Keys, Scores]:
         """As `View.nearest`."""
         keys, scores = self._index.search(vectors, k)
-        live = np.isin(keys, list(self._view.passages(np.unique(keys[keys >= 0]).tolist())))  # (queries, k)
+        live = np.isin(keys, list(self._view.owners(np.unique(keys[keys >= 0]).tolist())))  # (queries, k)
         return np.where(live, keys, -1), np.where(live, scores, np.float32(-np.inf))
 
     def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]:
         return self._view.lexical(texts, k)
+
+    def owners(self, keys: Iterable[int]) -> Mapping[int, str]:
+        return self._view.owners(keys)
 
     def passages(self, keys: Iterable[int]) -> Mapping[int, Passage]:
         return self._view.passages(keys)

@@ -135,6 +135,11 @@ class View:
                 self._lexical = LexicalSide(self._choice.generation)
             return self._best(self._lexical.sources(self._db, texts), len(texts), k, where)
 
+    def owners(self, keys: Iterable[int]) -> dict[int, str]:
+        """Key -> id of its document, of live passages."""
+        with self.snapshot():
+            return lookup.owners(self._db, keys)
+
     def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
         """Key -> passage, live ones only, in the order asked. Raises Damaged, naming the document."""
         with self.snapshot():

@@ -23,9 +23,9 @@ def keys_of(corpus: Corpus, size: int, documents: frozenset[str]) -> dict[str, K
     everything = corpus.nearest(any_direction, size)[0][0]  # (size,)
     found: dict[str, list[int]] = {}
     for start in range(0, len(everything), _CHUNK):
-        for key, passage in corpus.passages(everything[start : start + _CHUNK].tolist()).items():
-            if passage.doc_id in documents:
-                found.setdefault(passage.doc_id, []).append(key)
+        for key, doc_id in corpus.owners(everything[start : start + _CHUNK].tolist()).items():
+            if doc_id in documents:
+                found.setdefault(doc_id, []).append(key)
     return {doc_id: np.array(keys, dtype=np.int64) for doc_id, keys in found.items()}
 
 
@@ -44,6 +44,9 @@ class Among:
 
     def lexical(self, texts: Sequence[str], k: int) -> tuple[Keys, Scores]:
         return self._only(*self._corpus.lexical(texts, self._size), k)
+
+    def owners(self, keys: Iterable[int]) -> Mapping[int, str]:
+        return self._corpus.owners(keys)
 
     def passages(self, keys: Iterable[int]) -> Mapping[int, Passage]:
         return self._corpus.passages(keys)

@@ -71,7 +71,7 @@ class Torch:
             raise InputError(f"{folder.path} gives {classes} scores a pair; expected 1, as a reranker has.")
 
         def compute(ids: Tensor, mask: Tensor, types: Tensor, visible: Tensor | None, output: int) -> Tensor:  # noqa: ARG001 - there is one output
-            first = model.hidden(ids, types, visible)[:, 0]  # (B, H)
+            first = model.hidden(ids, types, visible, first_token=True)[:, 0]  # (B, H)
             return model.linear(torch.tanh(model.linear(first, dense)), out).float()
 
         return Engine(compute, self.device, 1, model.precision)
@@ -141,23 +141,27 @@ class Bert:
     def norm(self, x: Tensor, name: str) -> Tensor:
         return functional.layer_norm(x, (self.width,), self.weight(name + ".weight"), self.weight(name + ".bias"), self.epsilon)
 
-    def hidden(self, ids: Tensor, types: Tensor, visible: Tensor | None) -> Tensor:
-        """The last hidden state, (batch, tokens, hidden); `visible` is which tokens are no padding, (batch, 1, 1, tokens), None for all."""
+    def hidden(self, ids: Tensor, types: Tensor, visible: Tensor | None, first_token: bool = False) -> Tensor:
+        """The last hidden state, (batch, tokens, hidden); `visible` is which tokens are no padding, (batch, 1, 1, tokens), None for all.
+        With `first_token` the last layer makes that of the first token alone, (batch, 1, hidden).
+        """
         words = self.weight("embeddings.word_embeddings.weight")[ids]  # (B, T, H)
         kinds = self.weight("embeddings.token_type_embeddings.weight")
         # RoBERTa knows one type, whatever the tokenizer numbers the second text of a pair, and counts positions from pad + 1.
         offset = 0 if self.config["model_type"] == "bert" else self.config.get("pad_token_id", 1) + 1
         places = self.weight("embeddings.position_embeddings.weight")[offset : offset + ids.shape[1]]  # (T, H)
         x = self.norm(words + kinds[types.clamp(max=len(kinds) - 1)] + places, "embeddings.LayerNorm")
-        for layer in range(self.config["num_hidden_layers"]):
-            x = self._layer(f"encoder.layer.{layer}.", x, visible)
+        last = self.config["num_hidden_layers"] - 1
+        for layer in range(last + 1):
+            x = self._layer(f"encoder.layer.{layer}.", x, visible, first_token and layer == last)
         return x
 
-    def _layer(self, name: str, x: Tensor, visible: Tensor | None) -> Tensor:
-        batch, tokens, _ = x.shape
-        parts = self.linear(x, f"{name}attention.self.all").view(batch, tokens, 3, self.heads, -1)  # (B, T, 3, N, D)
+    def _layer(self, name: str, x: Tensor, visible: Tensor | None, first_token: bool = False) -> Tensor:
+        parts = self.linear(x, f"{name}attention.self.all").view(*x.shape[:2], 3, self.heads, -1)  # (B, T, 3, N, D)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, N, T, D)
-        mixed = functional.scaled_dot_product_attention(query, key, value, visible).transpose(1, 2).reshape(batch, tokens, -1)  # (B, T, H)
+        if first_token:
+            x, query = x[:, :1], query[:, :, :1]  # T is 1 from here on
+        mixed = functional.scaled_dot_product_attention(query, key, value, visible).transpose(1, 2).flatten(2)  # (B, T, H)
         x = self.norm(x + self.linear(mixed, f"{name}attention.output.dense"), f"{name}attention.output.LayerNorm")
         wide = self._activate(self.linear(x, f"{name}intermediate.dense"))  # (B, T, 4H)
         return self.norm(x + self.linear(wide, f"{name}output.dense"), f"{name}output.LayerNorm")

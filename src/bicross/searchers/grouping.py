@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,27 +16,41 @@ Propose = Callable[[Sequence[int], int], tuple[Keys, Scores]]
 
 
 def rank_documents(propose: Propose, corpus: Corpus, queries: Sequence[Query], k: int, stage: str) -> dict[str, Ranking]:
-    """The k best documents of each query by their best passages, asking for more passages until k documents are found."""
-    found: dict[str, Ranking] = {}
+    """The k best documents of each query by their best passages, asking for more passages until k documents are found.
+
+    No more is read than the passages that are returned, each once, however many queries found it.
+    """
+    found: dict[int, tuple[Best, ...]] = {}
     rows, wanted = list(range(len(queries))), 2 * k
     while rows:
         keys, scores = propose(rows, wanted)  # each (rows, wanted)
-        passages = corpus.passages(np.unique(keys[keys >= 0]).tolist())  # each once, however many queries found it
-        rankings = [_documents(row, values, passages, k, stage) for row, values in zip(keys.tolist(), scores.tolist(), strict=True)]
+        owners = corpus.owners(np.unique(keys[keys >= 0]).tolist())
         short = []
-        for row, row_keys, ranking in zip(rows, keys, rankings, strict=True):
-            found[queries[row].id] = ranking
-            if len(ranking) < k and len(row_keys) and row_keys[-1] >= 0:  # there may be more
+        for row, row_keys, row_scores in zip(rows, keys.tolist(), scores.tolist(), strict=True):
+            found[row] = _documents(row_keys, row_scores, owners, k)
+            if len(found[row]) < k and row_keys and row_keys[-1] >= 0:  # there may be more
                 short.append(row)
         rows, wanted = short, 4 * wanted
-    return found
+    passages = corpus.passages(dict.fromkeys(best.key for ranking in found.values() for best in ranking))
+    return {queries[row].id: _ranking(ranking, passages, stage) for row, ranking in found.items()}
 
 
-def _documents(keys: Sequence[int], scores: Sequence[float], passages: Mapping[int, Passage], k: int, stage: str) -> Ranking:
-    best: dict[str, Hit] = {}
+class Best(NamedTuple):
+    """A document by its best passage, `key`."""
+
+    doc_id: str
+    score: float
+    key: int
+
+
+def _documents(keys: Sequence[int], scores: Sequence[float], owners: Mapping[int, str], k: int) -> tuple[Best, ...]:
+    best: dict[str, Best] = {}
     for key, score in zip(keys, scores, strict=True):
-        passage = passages.get(key)
-        if passage is not None and passage.doc_id not in best:  # keys come best first
-            best[passage.doc_id] = Hit(passage.doc_id, score, passage)
-    ranked = best_first(best.values())[:k]
-    return tuple(Hit(hit.doc_id, hit.score, hit.passage, {stage: Stage(rank, hit.score)}) for rank, hit in enumerate(ranked, start=1))
+        owner = owners.get(key)
+        if owner is not None and owner not in best:  # keys come best first
+            best[owner] = Best(owner, score, key)
+    return best_first(best.values())[:k]
+
+
+def _ranking(best: Sequence[Best], passages: Mapping[int, Passage], stage: str) -> Ranking:
+    return tuple(Hit(one.doc_id, one.score, passages[one.key], {stage: Stage(rank, one.score)}) for rank, one in enumerate(best, start=1))
