@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,9 +62,12 @@ def read_texts(sources: Sequence[Path], settings: AnalysisSettings, progress: Pr
     different = list(dict.fromkeys(text for _, text in documents))
     place = {text: row for row, text in enumerate(different)}
     vectors = np.empty((len(different), encoder.space.dim), dtype=np.float32)
-    for first in range(0, len(different), CHUNK):
-        vectors[first : first + CHUNK] = encoder.encode_documents(different[first : first + CHUNK])
-        progress("texts encoded", min(first + CHUNK, len(different)), len(different))
+    starts = range(0, len(different), CHUNK)
+    with ThreadPoolExecutor(2) as pool:  # while one part is computed, the next is tokenized
+        encoded = pool.map(encoder.encode_documents, (different[first : first + CHUNK] for first in starts))
+        for first, rows in zip(starts, encoded, strict=True):
+            vectors[first : first + CHUNK] = rows
+            progress("texts encoded", min(first + CHUNK, len(different)), len(different))
     found = Texts(
         ids=[id for id, _ in documents],
         texts=[text for _, text in documents],

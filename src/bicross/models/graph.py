@@ -152,11 +152,18 @@ class _Builder:
         if first_token:
             x, read = (op.slice(each, ints(0), ints(1), ints(1), ints(1)) for each in (x, read))  # (B, 1, H); T is 1 from here on
         query = self._split(self.inner_linear(read, f"{name}attention.self.query"))  # (B, N, T, D)
-        mixed = op.transpose(op.scaled_dot_product_attention(query, key, value, bias), ints(0, 2, 1, 3))  # (B, T, N, D)
+        mixed = op.transpose(self._attention(query, key, value, bias), ints(0, 2, 1, 3))  # (B, T, N, D)
         mixed = op.reshape(mixed, ints(0, 0, self.heads * self.width), True)  # (B, T, H)
         x = self._sum(x, self.inner_linear(mixed, f"{name}attention.output.dense"), f"{name}attention.output.LayerNorm")
         wide = self._activate(self.inner_linear(in_type(x, self.products), f"{name}intermediate.dense"))  # (B, T, 4H)
         return self._sum(x, self.inner_linear(wide, f"{name}output.dense"), f"{name}output.LayerNorm")
+
+    def _attention(self, query: Node, key: Node, value: Node, bias: Node) -> Node:
+        """Scaled dot-product attention, (B, N, T, D). The runtime's own operation of that name copies what it transposes: of a model's time
+        with it this takes .97, in 8 bits .96."""
+        scale = in_type(const(np.float32(self.width**-0.5)), self.products)
+        scores = op.add(op.multiply(op.matmul(query, key, False, True), scale), bias)  # (B, N, T, keys)
+        return op.matmul(op.softmax(scores, -1), value, False, False)
 
     def _sum(self, x: Node, more: Node, norm: str) -> Node:
         return self.norm(op.add(x, in_type(more, "f32")), norm)
