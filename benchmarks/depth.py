@@ -30,7 +30,7 @@ from bicross.cli.progress import bar
 from bicross.evaluation.compare import APART, bootstrap_interval, differences
 from bicross.evaluation.metrics import mean, per_query
 from bicross.opened import OpenCollection
-from bicross.planner.precision import in_eight_bits
+from bicross.planner.precision import other_precision
 from bicross.planner.world import MEASURE, World
 from bicross.records import Query, Ranking, Run
 from bicross.searchers.explained import was_read
@@ -48,11 +48,11 @@ def opened_ways(world: World, depth: int, temporary: Path) -> tuple[dict[str, Op
     fold_of = {query.id: place % 5 for place, query in enumerate(world.queries)}
     found, refused = {"full": world.collection.trying(replace(world.plain, depth=depth))}, {}
     tried = [("adaptive", None, world.candidates, None), ("cascade", STARTER_FAST, world.fast.get(STARTER_FAST), None)]
-    eight, why_not = in_eight_bits(world, temporary)
+    eight, why_not = other_precision(world, temporary)
     if eight is None:
         refused["int8"] = why_not
     else:
-        reranker = world.rerankers[eight.made.name]
+        reranker = world.rerankers[eight.reranker]
         found["full, int8"] = world.collection.trying(replace(world.plain, depth=depth), reranker)
         tried.append(("adaptive, int8", None, eight.candidates, reranker))
     for name, fast, candidates, reranker in tried:

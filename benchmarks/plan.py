@@ -36,7 +36,7 @@ from bicross.evaluation.latency import percentiles
 from bicross.opened import OpenCollection
 from bicross.planner.options import Option, at_depth, options_of, readers_of, rules_of
 from bicross.planner.plan import Planned
-from bicross.planner.precision import in_eight_bits
+from bicross.planner.precision import other_precision
 from bicross.planner.timing import point_of, timed_of
 from bicross.planner.world import World, fast_ones
 from bicross.planning.frontier import Way
@@ -89,7 +89,7 @@ def exhaustive(path: Path, queries: list[Query], qrels: Any, settings: PlanSetti
     assert planned.chosen is not None
     with bar() as progress, OpenCollection(path) as collection, TemporaryDirectory() as temporary:
         world = World(collection, queries, qrels, settings.depth, fast_ones(collection, settings), progress)
-        readers = readers_of(world, collection.facts, in_eight_bits(world, Path(temporary))[0])
+        readers = readers_of(world, collection.facts, other_precision(world, Path(temporary))[0])
         options = {_known(option.way): option for option in options_of(world, readers, rules_of(world, readers))}
         for depth in sorted({*range(EVERY, settings.depth + 1, EVERY), planned.chosen.way.depth} - {0}):
             for reader in readers:

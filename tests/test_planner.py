@@ -11,13 +11,14 @@ from bicross import durable, pipeline
 from bicross.collection.store import Collection
 from bicross.errors import InputError, StoreError
 from bicross.models.network import has_int8
+from bicross.models.registry import HASHED
 from bicross.opened import OpenCollection
 from bicross.planner import plan as planning
 from bicross.planner import timing, world
 from bicross.planner.plan import FILE, Planned, drawn, stored
-from bicross.planner.precision import in_eight_bits
+from bicross.planner.precision import other_precision
 from bicross.searchers.weights import Weights
-from bicross.settings import PlanSettings, QuantizeSettings, SearchSettings
+from bicross.settings import IndexSettings, PlanSettings, QuantizeSettings, SearchSettings
 from tests.models.tiny import tiny
 from tests.test_calibrating import Judged, make
 
@@ -154,7 +155,8 @@ def two_models(tmp_path: Path) -> Judged:
 
 def test_the_reranker_in_8_bits_is_a_way_of_its_own_and_kept_if_it_is_chosen(two_models: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
     easy = QuantizeSettings(rank_correlation=0, top10=0, ndcg=1, faster=0)  # random weights; the time is not tested
-    monkeypatch.setattr(planning, "in_eight_bits", lambda world, folder: in_eight_bits(world, folder, easy))
+    monkeypatch.setattr(planning, "other_precision", lambda world, folder: other_precision(world, folder, easy))
+    confirmed = planning.confirmed_of
     monkeypatch.setattr(planning, "confirmed_of", lambda _, options, *__: next(one for one in options if one.way.name == "depth 20, int8"))
     found = plan(two_models)
     assert {"depth 20", "depth 20, int8"} <= {point.name for point in found.points}
@@ -164,13 +166,27 @@ def test_the_reranker_in_8_bits_is_a_way_of_its_own_and_kept_if_it_is_chosen(two
         assert opened.facts.reranker == found.chosen.way.reranker
         assert opened.depth(SearchSettings()) == 20 and (two_models[0] / str(opened.facts.reranker)).is_dir()
         assert opened.search("word1 word2").queries[0].reranked == 20
-    assert not any("8-bit" in remark for remark in found.remarks)
+    assert not any("precision" in remark for remark in found.remarks)
+    monkeypatch.setattr(planning, "confirmed_of", confirmed)
+    again = plan(two_models, dry_run=True)  # from there the floats are the other precision
+    assert {"depth 20", "depth 20, int8"} <= {point.name for point in again.points}
+    assert {point.way.reranker for point in again.points if point.name == "depth 20"} == {str(two_models[0].parent / "reranker")}
+    assert not any("precision" in remark for remark in again.remarks)
     assert pipeline.rollback(two_models[0]).changed == ("reranker",)
 
 
 def test_a_reranker_that_8_bits_change_too_much_is_not_tried_in_them(two_models: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
     strict = QuantizeSettings(rank_correlation=1)
-    monkeypatch.setattr(planning, "in_eight_bits", lambda world, folder: in_eight_bits(world, folder, strict))
+    monkeypatch.setattr(planning, "other_precision", lambda world, folder: other_precision(world, folder, strict))
     found = plan(two_models, dry_run=True)
     assert not any(point.way.precision for point in found.points)
-    assert "in 8-bit integers is not tried: the rank correlation is" in found.remarks[-1]
+    assert "in another precision is not tried: the rank correlation is" in found.remarks[-1]
+
+
+def test_few_candidates_or_few_documents_are_no_order_to_compare(two_models: Judged, tmp_path: Path) -> None:
+    shallow = pipeline.plan(two_models[0], PlanSettings(p95=30, depth=5), two_models[1], two_models[2], dry_run=True)
+    assert any(point.way.depth == 5 for point in shallow.points)
+    (tmp_path / "two.jsonl").write_text('{"_id": "a", "text": "One hill. It is green."}\n{"_id": "b", "text": "Two seas."}\n', "utf-8")
+    pipeline.index([tmp_path / "two.jsonl"], tmp_path / "two", IndexSettings(encoder=HASHED, reranker=str(tmp_path / "reranker")))
+    few = pipeline.plan(tmp_path / "two", PlanSettings(p95=30), dry_run=True)
+    assert "not tried: there are too few texts" in few.remarks[-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bicross import pipeline
+from bicross import eightbit, pipeline
 from bicross.collection.store import Collection, Facts
 from bicross.errors import InputError
 from bicross.models.folder import CALIBRATION
@@ -94,3 +94,11 @@ def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     pipeline.index([tmp_path / "a.txt"], tmp_path / "c", IndexSettings(encoder=HASHED, reranker=HASHED))
     with pytest.raises(InputError, match="has no weights"):
         pipeline.quantize(tmp_path / "c", "reranker", EASY)
+
+
+def test_sentences_stand_in_for_questions_the_second_of_each_text_where_it_has_two(tmp_path: Path) -> None:
+    rows = ["One sentence alone", "A title of it. What it says here.", "标题。内容在这里。"]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps({"_id": str(n), "text": row}) + "\n" for n, row in enumerate(rows)), "utf-8")
+    pipeline.index([tmp_path / "corpus.jsonl"], tmp_path / "c", IndexSettings(encoder=HASHED, reranker=HASHED))
+    with Collection.open(tmp_path / "c").view() as view:
+        assert eightbit.stand_ins(view, 9) == ["One sentence alone", "What it says here.", "内容在这里。"]

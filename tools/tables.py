@@ -97,7 +97,8 @@ def speed() -> str:
         kept = f"rank correlation {rerank[name]['spearman']:.4f}"
         add(f"rerank {rerank['candidates']} paragraphs, {name}", library, rerank[name]["ratio"], rerank[name]["spread"], kept, "speed.py")
     one = found["search"]
-    ways = {"full": "all read", "full, int8": "all read, int8", "adaptive": "adaptive depth", "cascade": "cascade"}
+    ways = {"full": "all read", "full, int8": "all read, int8", "adaptive": "adaptive depth"}
+    ways |= {"adaptive, int8": "adaptive depth, int8", "cascade": "cascade"}
     for name, label in ways.items():
         if name in one:
             what = f"one question, {one['passages']:,} passages, {one['depth']} candidates, {label}"

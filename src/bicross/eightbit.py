@@ -36,14 +36,14 @@ Scores = Mapping[str, NDArray[np.float32]]
 CALIBRATED = 64  # texts or pairs that the ranges are measured on
 PASSAGES = 1000  # of the collection, that the texts are drawn from
 TOP, MEASURE = 10, "nDCG@10"
-NOTES = "bicross.json"
+NOTES, MEASURED = "bicross.json", ("rank_correlation", "top10", "ndcg", "faster")
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What 8 bits change, on questions that no range was measured on. `rank_correlation` (Spearman's) and `top10` are means over questions
-    of the scores' order and of the first ten that stay the same; `ndcg` before and after and its `confidence` where answers are known;
-    `faster` is how many times, the median of interleaved rounds.
+    """What 8 bits change; where questions are given, on some that no range was measured on. `rank_correlation` (Spearman's) and `top10` are
+    means over questions of the scores' order and of the first ten that stay the same; `ndcg` before and after and its `confidence` where
+    answers are known; `faster` is how many times, the median of interleaved rounds.
     """
 
     questions: int
@@ -126,35 +126,37 @@ def refusal(drift: Drift, limits: QuantizeSettings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A model in 8 bits as a collection keeps it: its `name` there, the `files` of its folder, and what is `said` of it."""
+    """A model in 8 bits as a collection keeps it: its `name` there, and what is `said` of it in its folder."""
 
     name: str
-    files: Mapping[str, bytes]
+    trial: Trial
     said: Mapping[str, object]
 
     def write(self, path: Path) -> None:
         """Into the collection at `path`, whose writer's lock is held."""
-        target = path / self.name
-        if not target.is_dir():
-            target.parent.mkdir(exist_ok=True)
-            durable.write_folder(target, dict(self.files), {"int8": self.said})
+        target, folder = path / self.name, self.trial.before
+        if target.is_dir():
+            return
+        files = {str(file.relative_to(folder.root)): file.read_bytes() for file in _files(folder)}
+        files[str((folder.path / CALIBRATION).relative_to(folder.root))] = self.trial.calibration
+        files[NOTES] = json.dumps({**folder.notes, "int8": dict(self.said)}, indent=1, ensure_ascii=False).encode()
+        target.parent.mkdir(exist_ok=True)
+        durable.write_folder(target, files, {"int8": {name: self.said[name] for name in MEASURED}})
 
 
 def made(trial: Trial, model: str, drift: Drift) -> Made:
-    """What the collection keeps of a model that was called `model`."""
-    folder = trial.before
-    files = {
-        str(file.relative_to(folder.root)): file.read_bytes()
-        for file in sorted(folder.root.rglob("*"))
-        if file.is_file() and file.name != durable.MANIFEST
-    }
-    files[str((folder.path / CALIBRATION).relative_to(folder.root))] = trial.calibration
-    said = {"rank_correlation": drift.rank_correlation, "top10": drift.top10, "ndcg": drift.ndcg, "faster": drift.faster}
-    notes = {**folder.notes, "int8": {"questions": drift.questions, "of": model, **said}}
-    files[NOTES] = json.dumps(notes, indent=1, ensure_ascii=False).encode()
-    digest = hashlib.sha256(b"".join(hashlib.sha256(name.encode() + content).digest() for name, content in files.items()))
+    """What the collection keeps of a model that was called `model`. Its name follows from the weights and the calibration."""
+    folder, digest = trial.before, hashlib.sha256(trial.calibration)
+    for file in _files(folder):
+        with file.open("rb") as content:
+            digest.update(str(file.relative_to(folder.root)).encode() + hashlib.file_digest(content, "sha256").digest())
     kind = "reranker" if folder.is_reranker else "encoder"
-    return Made(f"{MODELS}/{kind}-int8-{digest.hexdigest()[:12]}", files, said)
+    said = {"questions": drift.questions, "of": model, **{name: getattr(drift, name) for name in MEASURED}}
+    return Made(f"{MODELS}/{kind}-int8-{digest.hexdigest()[:12]}", trial, said)
+
+
+def _files(folder: ModelFolder) -> list[Path]:
+    return [file for file in sorted(folder.root.rglob("*")) if file.is_file() and file.name != durable.MANIFEST]
 
 
 def _inputs(folder: ModelFolder, questions: Sequence[str], texts: Sequence[str]) -> list[Batch]:

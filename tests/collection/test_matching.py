@@ -147,7 +147,7 @@ def test_search_with_a_filter_is_the_exact_scan_of_what_it_lets_through(tmp_path
             for text, found, values in zip(asked, keys, scores, strict=True):
                 assert values[found >= 0] == pytest.approx(exact(wanted, text, k), abs=1e-6)
             words, _ = corpus.lexical(["common 搜索", "alpha37", "nowhere"], k)
-            owners = {key: passage.doc_id for key, passage in corpus.passages(np.unique(words[words >= 0]).tolist()).items()}
+            owners = corpus.owners(np.unique(words[words >= 0]).tolist())
             found_ids = [[owners[key] for key in row if key >= 0] for row in words.tolist()]
             assert len(found_ids[0]) == min(k, len(wanted))  # each has the word once
             assert set(found_ids[0]) <= {one.id for one in wanted}

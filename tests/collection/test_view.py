@@ -22,7 +22,7 @@ def test_passages_are_the_documents_text_and_readings_begin_with_the_title(tmp_p
     with collection.view() as view:
         assert list(view.passages([3, 1, 2, 99]).values()) == [*cut(documents[1]), *cut(documents[0])]
         assert readings(view, [1, 3]) == {1: "标题\n汉字 first", 3: "标题 in the text"}
-        assert owners(view, [3, 1]) == {3: "b", 1: "a"}
+        assert owners(view, [3, 1]) == view.owners([3, 99, 1]) == {3: "b", 1: "a"}
 
 
 def test_a_documents_passages_come_in_its_order_and_only_of_documents_that_exist(tmp_path: Path) -> None:
@@ -171,6 +171,8 @@ def test_a_damaged_passage_is_named(tmp_path: Path, column: str) -> None:
     flip(tmp_path / "c", "passages", column, "id = 'd1#0'")
     with collection.view() as view, pytest.raises(Damaged, match="'d1'"):
         view.passages(view.nearest(vector("q")[None], 99)[0][0].tolist())
+    with collection.view() as view, pytest.raises(Damaged, match="'d1'"):
+        view.owners(range(1, 99))
     with collection.view() as view, pytest.raises(Damaged, match="'d1'"):
         view.of_documents(["d0", "d1"])
     with Collection.write(tmp_path / "c") as writer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -120,3 +121,30 @@ def test_a_row_that_was_changed_is_found_when_it_is_read() -> None:
         loaded.search(rows[5_000:5_001], 10)
     with pytest.raises(Damaged, match="Row 5000 "):
         loaded.add(np.asarray([10**9]), rows[:1])
+
+
+def test_finer_codes_stay_where_they_lie_until_rows_change() -> None:
+    rows = clustered(8_000)
+    index = PQIndex(SPACE)
+    index.add(np.arange(len(rows)), rows)
+    index.tune(sampled(rows, "passages"))
+    loaded = PQIndex.load(SPACE, index.save())
+    assert loaded._finer is not None and loaded._held is not None
+    assert (loaded.search(rows[:20], 10)[0] == index.search(rows[:20], 10)[0]).all()
+    assert (loaded.search(rows[:2], len(rows))[0] >= 0).all() and loaded._held is not None, "a scan of all rows needs no codes"
+    assert loaded.save() == index.save()
+    loaded.remove(np.asarray([3]))
+    assert loaded._held is None and loaded.search(rows[3:4], 1)[0] != 3
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_as_many_rows_are_read_as_lose_nothing_of_the_shortlist(similarity: Literal["cosine", "dot"]) -> None:
+    """Few dimensions, and in a dot space lengths that differ much: the answers are at the ends of the values' ranges."""
+    random = np.random.default_rng(0)
+    rows = unit(random.normal(size=(20_000, 16)).astype(np.float32))
+    if similarity == "dot":
+        rows *= random.lognormal(sigma=0.5, size=(len(rows), 1)).astype(np.float32)
+    index = PQIndex(Space("few", 16, similarity))
+    index.add(np.arange(len(rows)), rows)
+    index.tune(sampled(rows, "passages"))
+    assert index.recall is not None and index.recall.mean > 0.98

@@ -299,6 +299,35 @@ def test_a_tokenizer_that_numbers_the_second_text_for_a_model_of_one_type(tmp_pa
     assert CrossEncoder(read_folder(folder), "f32").score(PAIRS) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("family", ["Bert", "XLMRoberta"])
+def test_in_bf16_scores_keep_their_order(tmp_path: Path, family: str) -> None:
+    folder = read_folder(checkpoint(tmp_path, family, "ForSequenceClassification", num_labels=1))
+    exact, rounded = (CrossEncoder(folder, precision).score(PAIRS) for precision in ("f32", "bf16"))
+    assert rounded == pytest.approx(exact, abs=0.02 * max(1.0, float(np.abs(exact).max())))
+
+
+def test_in_bf16_products_are_rounded_and_sums_and_norms_are_not(tmp_path: Path) -> None:
+    folder = read_folder(checkpoint(tmp_path, "Bert", "Model"))
+    inputs, hidden = graph.bert(folder.config, read_weights(folder.path), None, "bf16")
+    kinds: dict[str, set[str]] = {}
+    for node in ov.Model([hidden], inputs).get_ops():
+        kinds.setdefault(node.get_type_name(), set()).add(node.get_output_element_type(0).get_type_name())
+    assert kinds["MatMul"] == kinds["Softmax"] == {"bf16"}
+    assert kinds["MVN"] == {"f32"} and hidden.get_element_type().get_type_name() == "f32"
+
+
+def test_the_last_layer_for_the_first_token_alone_is_the_first_row_of_the_whole(tmp_path: Path) -> None:
+    folder = read_folder(checkpoint(tmp_path, "Bert", "Model"))
+    weights, given = read_weights(folder.path), [np.array([[3, 4, 5, 6], [3, 7, 0, 0]]), np.array([[1, 1, 1, 1], [1, 1, 0, 0]])]
+    rows = []
+    for first_token in (False, True):
+        inputs, hidden = graph.bert(folder.config, weights, first_token=first_token)
+        compiled = ov.Core().compile_model(ov.Model([hidden], inputs), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        rows.append(compiled([*given, np.zeros_like(given[0])])[0])
+    assert rows[1].shape == (2, 1, rows[0].shape[2])
+    assert rows[1][:, 0] == pytest.approx(rows[0][:, 0], abs=1e-5)
+
+
 def test_several_classes_are_no_reranker(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path, "Bert", "ForSequenceClassification", num_labels=3)
     with pytest.raises(InputError, match="gives 3 scores a pair; expected 1"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
 
 from bicross.collection.store import View
-from bicross.records import Document, Query
+from bicross.records import Document, Passage, Query
 from bicross.searchers.grouping import rank_documents
 from bicross.vectors import Keys, Scores
 from tests.searchers.world import viewed
@@ -72,3 +72,30 @@ def test_only_queries_that_lack_documents_ask_again(view: View) -> None:
     rankings = rank_documents(propose, view, queries, 2, stage="lexical")
     assert asked[0] == [0, 1] and asked[1:] and all(rows == [1] for rows in asked[1:])
     assert {query: len(ranking) for query, ranking in rankings.items()} == {"enough": 2, "short": 2}
+
+
+class Counted:
+    """A view that notes which passages are read."""
+
+    def __init__(self, view: View) -> None:
+        self.view, self.read = view, list[int]()
+        self.owners = view.owners
+
+    def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
+        asked = list(keys)
+        self.read += asked
+        return self.view.passages(asked)
+
+
+def test_no_passage_is_read_but_those_that_are_returned(view: View) -> None:
+    corpus = Counted(view)
+    ranking = rank_documents(lambda rows, count: view.lexical([QUERY.text], count), corpus, [QUERY], 3, stage="lexical")["q"]  # type: ignore[arg-type]  # it asks no more of it
+    assert len(ranking) == len(corpus.read) == 3
+    assert {view.passages([key])[key] for key in corpus.read} == {hit.passage for hit in ranking}
+
+
+def test_a_passage_that_is_gone_meanwhile_is_left_out(view: View) -> None:
+    corpus = Counted(view)
+    corpus.passages = lambda keys: dict(list(view.passages(keys).items())[1:])  # type: ignore[method-assign]
+    ranking = rank_documents(lambda rows, count: view.lexical([QUERY.text], count), corpus, [QUERY], 3, stage="lexical")["q"]  # type: ignore[arg-type]  # as above
+    assert [hit.stages["lexical"].rank for hit in ranking] == [1, 2]

@@ -42,18 +42,17 @@ def live_keys(db: Database, keys: Keys) -> Keys:
     return np.sort(np.array(live, dtype=np.int64))
 
 
-def owners(db: Database, keys: Iterable[int]) -> dict[int, str]:
-    """Key -> id of the document, of live passages; for ranking, after which those that are shown are read and tested."""
-    query = "SELECT key, doc_id FROM passages WHERE key IN "
-    return {key: doc_id for part in chunks(keys) for key, doc_id in db.execute(f"{query} ({marks(part)})", part)}
-
-
 def spans(db: Database, keys: Iterable[int]) -> dict[int, Span]:
     """Key -> span, live passages only, in the order asked. Raises Damaged."""
     asked = list(keys)
     query = f"SELECT {PASSAGE_COLUMNS} FROM passages p WHERE key IN "
     found = {row[0]: read_span(row) for part in chunks(asked) for row in db.execute(f"{query} ({marks(part)})", part)}
     return {key: found[key] for key in asked if key in found}
+
+
+def owners(db: Database, keys: Iterable[int]) -> dict[int, str]:
+    """Key -> id of the document, of live passages. No document is read. Raises Damaged."""
+    return {key: span.doc_id for key, span in spans(db, keys).items()}
 
 
 def documents(db: Database, ids: Iterable[str]) -> dict[str, Document]:

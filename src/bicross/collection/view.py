@@ -136,7 +136,7 @@ class View:
             return self._best(self._lexical.sources(self._db, texts), len(texts), k, where)
 
     def owners(self, keys: Iterable[int]) -> dict[int, str]:
-        """Key -> id of its document, of live passages."""
+        """Key -> id of its document, of live passages; no document is read. Raises Damaged, naming the document."""
         with self.snapshot():
             return lookup.owners(self._db, keys)
 

@@ -35,8 +35,8 @@ class StoredIndex(Index, Protocol):
 
 
 def build_index(space: Space, keys: Keys, vectors: Vectors, probes: Probes | None = None) -> StoredIndex:
-    """An index of n rows, (n,) and (n, dim): exact up to `EXACT_ROWS`, beyond them 4-bit codes with exact refinement, tuned to find what
-    the exact scan finds for `probes`, or else for a sample of the rows.
+    """An index of n rows, (n,) and (n, dim): exact up to `EXACT_ROWS`, beyond them 4-bit codes in two steps and exact products, tuned to
+    find what the exact scan finds for `probes`, or else for a sample of the rows.
 
     Raises:
         SpaceMismatch: the vectors have another width.

@@ -11,8 +11,8 @@ chosen on queries. Measured on 94,000 rows of the starter encoder, codes of 4 di
 by the product, .97 at s = 1, .985 at s = 2; of a million rows .973, and .982 at s = 1.5.
 
 A row that is read from its file costs a system call, and at first a read of the disk. Finer codes in memory, 4 bits for each dimension
-(a scalar quantiser over all but the outermost hundredths of its values), therefore choose few rows of the shortlist: of a million rows, the
-100 nearest among 1,000 are among the best 200 by them, all but one in 10,000.
+(a scalar quantiser over all but the outermost hundredths of its values, by products over all of them), therefore choose few rows of the
+shortlist: of a million rows, the 100 nearest among 1,000 are among the best 200 by them, all but one in 10,000.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ SHORTLISTS = (*range(200, 1_000, 100), 1_000, 1_200, 1_400, 1_700, 2_000, 3_000,
 """How many rows the codes propose for the best `recall.AT`: the fewest that do."""
 SCALES = (1.5, 2.0, 1.0, 4.0, 1_000.0)  # s above; the last orders by the product itself
 ENOUGH = 0.997  # of the true neighbours, on the queries that choose
-READ, OUTERMOST = 2, 0.01  # rows read for each that is asked for; the share of values, on each side, that finer codes do not tell apart
+READS = (2, 3, 4, 8, 16)  # rows read for each that is asked for: the fewest that lose no more than LOST of what the shortlist has
+LOST, OUTERMOST = 0.001, 0.01  # OUTERMOST: the share of values, on each side, that finer codes do not tell apart
+UNTYPED: Any = faiss  # for what its type hints leave out
+SEARCHED = ("width", "scale", "least", "read", "probes")  # what `tune` chooses
 ROWS_FILE, CODES = "vectors.f32", ("codes.faiss", "finer.faiss")
 
 
@@ -65,7 +68,7 @@ class PQIndex:
         self._held: NDArray[np.uint8] | None = None  # what the finer codes lie in, where they have no memory of their own
         self._trained_on = 0
         self._seed, self._width, self._lists = seed, WIDTHS[0], lists
-        self._least, self._probes = MANY, max(1, lists // 4)
+        self._least, self._read, self._probes = MANY, READS[-1], max(1, lists // 4)
         self._scale = SCALES[0] if space.similarity == "cosine" else SCALES[-1]
         self.recall: Recall | None = None
 
@@ -87,7 +90,7 @@ class PQIndex:
 
     def add(self, keys: Keys, vectors: Vectors) -> None:
         """Add rows as `ExactIndex.add` does, and raise what it raises."""
-        self._own_rows()
+        self._own()
         before, _ = self._exact.rows
         self._exact.add(keys, vectors)
         after, rows = self._exact.rows
@@ -104,7 +107,7 @@ class PQIndex:
     def remove(self, keys: Keys) -> None:
         """Remove rows as `ExactIndex.remove` does, and raise what it raises."""
         gone = self._exact.positions(keys)
-        self._own_rows()
+        self._own()
         self._exact.remove(keys)
         for codes in self._both():
             if self._lists and codes is self._codes:  # lists keep the numbers of those that stay, but rows move up
@@ -114,8 +117,8 @@ class PQIndex:
                 codes.remove_ids(faiss.IDSelectorBatch(gone))  # later rows move up, as in the exact index
 
     def tune(self, probes: Probes) -> None:
-        """Choose how coarse the codes are, how many lists are scanned, how rows are ordered and how many are compared, as little as finds
-        `ENOUGH`; and measure what that finds.
+        """Choose how coarse the codes are, how many lists are scanned, how rows are ordered, how many are proposed and how many of them are
+        read, as little as finds `ENOUGH`; and measure what that finds.
 
         One half of the queries chooses and the other is measured, so that the figure holds for queries to come.
         """
@@ -135,9 +138,14 @@ class PQIndex:
                 if (_ranks(self._proposed(queries[0::2], most), true[0::2]) < most).mean() >= ENOUGH:
                     break
             needed = {scale: self._needed(queries[0::2], true[0::2], most, scale) for scale in SCALES}
-            self._scale = min(needed, key=needed.__getitem__)  # of equals the first
-            self._least = needed[self._scale]
+            self._scale = min(needed, key=needed.__getitem__)
+            self._least, _ = needed[self._scale]
             if self._least <= MANY:
+                break
+        proposed = (_ranks(self._proposed(queries[0::2], self.shortlist(k)), true[0::2]) < self.shortlist(k)).mean()
+        for self._read in READS:
+            chosen = self._chosen(queries[0::2], k)
+            if (_ranks(chosen, true[0::2]) < chosen.shape[1]).mean() >= proposed - LOST:
                 break
         chosen = self._chosen(queries[1::2], k)
         held = (_ranks(chosen, true[1::2]) < chosen.shape[1]).mean(axis=1)  # (queries / 2,)
@@ -151,7 +159,7 @@ class PQIndex:
         """
         vectors = checked_queries(vectors, k, self.space)
         if self._codes is None or self.shortlist(k) >= len(self):
-            self._own_rows()
+            self._test_rows()
             return self._exact.search(vectors, k)
         found_keys, found_scores = nothing_found(len(vectors), k)
         keys, _ = self._exact.rows
@@ -167,10 +175,10 @@ class PQIndex:
 
     def save(self) -> dict[str, Content]:
         """The files of `ExactIndex.save`, a hash of each row, both codes as faiss serialises them, and how they are searched."""
-        self._own_rows()
+        self._test_rows()
         codes, finer = (b"" if one is None else faiss.serialize_index(one).tobytes() for one in (self._codes, self._finer))
         recall = self.recall.as_json() if self.recall else None
-        facts = {"lists": self._lists, "probes": self._probes, "least": self._least, "width": self._width, "scale": self._scale}
+        facts = {name: getattr(self, f"_{name}") for name in ("lists", *SEARCHED)}
         hashes = row_hashes(self._exact.rows[1]).astype("<u8").tobytes()
         return {
             **self._exact.save(),
@@ -198,14 +206,15 @@ class PQIndex:
         if len(hashes) != len(index):
             raise Damaged(f"hashes.u64 is of {len(hashes)} rows, expected {len(index)}; build the index again.")
         index._mapped = MappedRows(files[ROWS_FILE], index._exact.rows[1], hashes)
-        index._width, index._least, index._probes, index._scale = (facts[name] for name in ("width", "least", "probes", "scale"))
+        for name in SEARCHED:
+            setattr(index, f"_{name}", facts[name])
         index.recall = Recall.read(facts["recall"]) if facts["recall"] else None
         if len(files["codes.faiss"]):
             scanned, index._held = (np.frombuffer(files[name], dtype=np.uint8) for name in CODES)
             index._codes = faiss.deserialize_index(scanned)  # copies
             if isinstance(copied := getattr(files[CODES[0]], "obj", None), mmap):
                 copied.madvise(MADV_DONTNEED)  # what was copied need not be in memory twice
-            index._finer = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(index._held), len(index._held)))  # type: ignore[attr-defined]
+            index._finer = UNTYPED.read_index(UNTYPED.ZeroCopyIOReader(faiss.swig_ptr(index._held), len(index._held)))
             for name, codes in zip(CODES, index._both(), strict=True):
                 if (codes.ntotal, codes.d) != (len(index), space.dim):
                     raise Damaged(f"{name} is not about the {len(index)} rows of {space.dim} dimensions beside it; build the index again.")
@@ -217,11 +226,15 @@ class PQIndex:
         """Codes a row. Where the width does not divide the dimensions, the next smaller one that does."""
         return self.space.dim // next(width for width in (self._width, 2, 1) if self.space.dim % width == 0)
 
-    def _own_rows(self) -> None:
-        """From here on all rows are read or changed: they must all be as written."""
+    def _test_rows(self) -> None:
+        """From here on all rows are read: they must all be as written."""
         if self._mapped is not None:
             self._mapped.all()
             self._mapped = None
+
+    def _own(self) -> None:
+        """From here on rows and codes are changed."""
+        self._test_rows()
         if self._held is not None:
             self._finer, self._held = faiss.deserialize_index(self._held), None
 
@@ -232,13 +245,10 @@ class PQIndex:
     def _both(self) -> list[faiss.Index]:
         return [codes for codes in (self._codes, self._finer) if codes is not None]
 
-    def _params(self) -> Any:  # what faiss says of its types leaves their fields out
+    def _params(self) -> Any:
         if not self._lists:
             return None
-        params: Any = faiss.SearchParametersPreTransform()
-        params.index_params = inner = faiss.SearchParametersIVF()
-        inner.nprobe = self._probes
-        return params
+        return UNTYPED.SearchParametersPreTransform(index_params=UNTYPED.SearchParametersIVF(nprobe=self._probes))
 
     def _proposed(self, queries: Vectors, count: int) -> NDArray[np.int64]:
         """Row numbers, nearest by their codes first, (queries, count); -1 where the lists hold fewer."""
@@ -251,17 +261,20 @@ class PQIndex:
         -1 where the lists hold fewer.
         """
         shortlist = self.shortlist(k)
-        count = min(shortlist, READ * max(k, AT))
-        params: Any = faiss.IndexRefineSearchParameters()
-        params.k_factor, params.base_index_params = (shortlist + 0.5) / count, self._params()  # it rounds their product down
+        count = min(shortlist, self._read * max(k, AT))
+        base = {"base_index_params": self._params()} if self._lists else {}
+        params = UNTYPED.IndexRefineSearchParameters(k_factor=(shortlist + 0.5) / count, **base)  # it rounds their product down
         chosen: NDArray[np.int64] = faiss.IndexRefine(self._codes, self._finer).search(self._scale * queries, count, params=params)[1]
         return chosen
 
-    def _needed(self, queries: Vectors, true: NDArray[np.int64], most: int, scale: float) -> int:
-        """How many rows are compared to find `ENOUGH` of the true neighbours (queries, k), if rows are ordered by that scale."""
+    def _needed(self, queries: Vectors, true: NDArray[np.int64], most: int, scale: float) -> tuple[int, float]:
+        """How many rows are proposed to find `ENOUGH` of the true neighbours (queries, k), or the most, if rows are ordered by that scale;
+        and the share that is not among them.
+        """
         self._scale = scale
         ranks = _ranks(self._proposed(queries, most), true)  # (queries, k)
-        return next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
+        least = next((least for least in SHORTLISTS if (ranks < least).mean() >= ENOUGH), most)
+        return least, float((ranks >= least).mean())
 
     def _train(self, rows: Vectors) -> None:
         dim = self.space.dim
@@ -280,9 +293,10 @@ class PQIndex:
             index = faiss.IndexPreTransform(turn, scan)
             index.train(sample)
             finer = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_L2)
-            finer.sq.rangestat, finer.sq.rangestat_arg = faiss.ScalarQuantizer.RS_quantiles, OUTERMOST
+            if self.space.similarity == "cosine":  # by products what is outermost is what is looked for
+                finer.sq.rangestat, finer.sq.rangestat_arg = faiss.ScalarQuantizer.RS_quantiles, OUTERMOST
             finer.train(sample)
-        self._codes, self._finer, self._trained_on = index, finer, len(rows)
+        self._codes, self._finer, self._held, self._trained_on = index, finer, None, len(rows)
         for codes in self._both():
             codes.add(rows)
 

@@ -54,7 +54,7 @@ def bi_encoder(folder: ModelFolder, precision: str | None) -> Network:
         linear, products, floats = _products(folder, precision)
         inputs, hidden = graph.bert(folder.config, read_weights(folder.path), linear, products)
     else:
-        floats = precision
+        floats = best_precision() if precision == "int8" else precision
         inputs, hidden = graph.read(file, "last_hidden_state", rank=3)
     pooled = graph.pool(hidden, inputs[1], folder.pooling, folder.normalise)
     return Network(ov.Model([pooled, graph.unit_length(hidden)], inputs, "bi_encoder"), precision, floats)
@@ -72,7 +72,7 @@ def cross_encoder(folder: ModelFolder, precision: str | None) -> Network:
         inputs, hidden = graph.bert(folder.config, weights, linear, products, first_token=True)
         logits = graph.classify(hidden, folder.config, weights)
     else:
-        floats = precision
+        floats = best_precision() if precision == "int8" else precision
         inputs, logits = graph.read(file, "logits", rank=2)
     network = Network(ov.Model([logits], inputs, "cross_encoder"), precision, floats)
     if network.dim > 1:

@@ -13,7 +13,7 @@ from bicross.data.splits import folds
 from bicross.errors import InputError
 from bicross.evaluation.agreement_of_stages import TOP
 from bicross.evaluation.depths import steps
-from bicross.planner.precision import InEightBits
+from bicross.planner.precision import Other, own_precision
 from bicross.planner.world import World
 from bicross.planning.frontier import Way
 from bicross.records import Hit, Ranking
@@ -24,7 +24,6 @@ from bicross.settings import StageName
 from bicross.upsert import weights_of
 
 FOLDS = 5
-INT8 = "int8"
 SHALLOWEST = 20  # candidates from which on reading fewer of them can pay
 Values = Mapping[str, float]
 """Query id -> value."""
@@ -42,7 +41,8 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reranker in a precision ("" is its usual one), the weights that go with it, and all candidates as it reads them."""
+    """A reranker in a precision ("" is what the processor does best with floats), the weights that go with it, and all candidates as it
+    reads them."""
 
     reranker: str
     precision: str
@@ -50,25 +50,26 @@ class Reader:
     candidates: Mapping[str, Ranking]
 
 
-def readers_of(world: World, facts: Facts, eight: InEightBits | None) -> list[Reader]:
-    """The collection's own reranker first, then the others with the weights that were fitted for them, then its own in 8 bits."""
-    found = [Reader(facts.reranker, "", world.plain, world.candidates)]
+def readers_of(world: World, facts: Facts, other: Other | None) -> list[Reader]:
+    """The collection's own reranker first, then the others with the weights that were fitted for them, then its own as `other`."""
+    found = [Reader(facts.reranker, own_precision(world), world.plain, world.candidates)]
     for name, rankings in world.fast.items():
         fitted = Weights.of(weights_of(facts.encoder, name, world.collection.path))
         weights = replace(world.plain, combination=fitted.combination, calibration=fitted.calibration)
         found.append(Reader(name, "", weights, {query: tuple(map(_as_reranked, ranking)) for query, ranking in rankings.items()}))
-    return [*found, *([Reader(eight.made.name, INT8, world.plain, eight.candidates)] if eight else [])]
+    return [*found, *([Reader(other.reranker, other.precision, world.plain, other.candidates)] if other else [])]
 
 
 def rules_of(world: World, readers: Sequence[Reader]) -> list[tuple[Reader, Adapted]]:
-    """Each stop rule that is worth a try, validated against full depth of the collection's own reranker, with what reads last."""
+    """Each stop rule that is worth a try, with what reads last: the collection's own reranker, alone or after a fast one, or the same in
+    another precision; validated against full depth of the collection's own."""
     combination, found = world.plain.combination, list[tuple[Reader, Adapted]]()
     try:
         fold_of = folds(world.queries, FOLDS, 0)
     except InputError:  # nearly all questions are alike
         fold_of = {query.id: place % FOLDS for place, query in enumerate(world.queries)}
-    own, eight = readers[0], [reader for reader in readers if reader.precision]
-    tried = [(own, None, own.candidates), *((own, *one) for one in world.fast.items()), *((one, None, one.candidates) for one in eight)]
+    own, alone = readers[0], [reader for reader in readers if reader.reranker not in world.fast]
+    tried = [*((reader, None, reader.candidates) for reader in alone), *((own, *one) for one in world.fast.items())]
     for depth in (depth for depth in steps(world.deepest) if depth >= SHALLOWEST):
         full = world.value({query: in_order(ranking[:depth], depth, combination) for query, ranking in own.candidates.items()})
         for reader, fast, candidates in tried:

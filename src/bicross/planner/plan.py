@@ -20,7 +20,7 @@ from bicross.evaluation.frontier_figure import Mark, figure
 from bicross.moving import keep
 from bicross.opened import OpenCollection
 from bicross.planner.options import Reader, Values, options_of, readers_of, rules_of
-from bicross.planner.precision import in_eight_bits
+from bicross.planner.precision import other_precision
 from bicross.planner.timing import confirmed_of, deepened, point_of, timed_of
 from bicross.planner.world import MEASURE, World, chosen_questions, fast_ones
 from bicross.planning.frontier import AIM, Point, Way, bought, marked
@@ -94,8 +94,8 @@ def plan(
         asked, known, skipped, remarks = chosen_questions(collection, queries_path, qrels_path, settings)
         facts = collection.facts
         world = World(collection, asked, known, settings.depth, fast_ones(collection, settings), progress)
-        eight, why_not = in_eight_bits(world, Path(temporary))
-        readers = readers_of(world, facts, eight)
+        other, why_not = other_precision(world, Path(temporary))
+        readers = readers_of(world, facts, other)
         rules = rules_of(world, readers)
         options = options_of(world, readers, rules)
         timed = timed_of(world, options, progress)
@@ -105,7 +105,8 @@ def plan(
     mine = None if chosen is None else next(point for point in points if point.way == chosen.way)
     if chosen is not None and not dry_run:
         after = replace(facts, reranker=chosen.way.reranker or facts.reranker, weights=chosen.weights.as_json())
-        keep(path, facts, after, "plan", eight.made.write if eight and chosen.way.precision else None)
+        made = other.made if other is not None and other.reranker == chosen.way.reranker else None
+        keep(path, facts, after, "plan", None if made is None else made.write)
     values = {option.way: option.values for option in options}
     done = Planned(
         questions=len(asked),
@@ -118,7 +119,7 @@ def plan(
         twice=_elsewhere(points, mine, values, settings.p95 * 2),
         adaptive=tuple(_told(reader, one) for reader, one in rules),
         refused="" if mine else _refused(points, settings.p95),
-        remarks=(*remarks, *_remarks(asked, known), *([f"The reranker in 8-bit integers is not tried: {why_not}"] if why_not else [])),
+        remarks=(*remarks, *_remarks(asked, known), *([f"The reranker in another precision is not tried: {why_not}"] if why_not else [])),
         written=chosen is not None and not dry_run,
         dry_run=dry_run,
         skipped=tuple(skipped),

@@ -53,4 +53,5 @@ def _documents(keys: Sequence[int], scores: Sequence[float], owners: Mapping[int
 
 
 def _ranking(best: Sequence[Best], passages: Mapping[int, Passage], stage: str) -> Ranking:
-    return tuple(Hit(one.doc_id, one.score, passages[one.key], {stage: Stage(rank, one.score)}) for rank, one in enumerate(best, start=1))
+    there = [one for one in best if one.key in passages]  # one may be gone meanwhile, where the caller holds no snapshot
+    return tuple(Hit(one.doc_id, one.score, passages[one.key], {stage: Stage(rank, one.score)}) for rank, one in enumerate(there, start=1))
