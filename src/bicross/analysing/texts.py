@@ -52,13 +52,15 @@ def read_texts(sources: Sequence[Path], settings: AnalysisSettings, progress: Pr
         return _enough(_of_collection(sources[0], settings), sources)
     start = time.perf_counter()
     documents, skipped = [], []
-    for item in _items(sources, settings):
-        if isinstance(item, Skip):
-            skipped.append(item)
-        else:
-            documents.append((item.id, reading(item.title, item.text)))
-    read = time.perf_counter() - start
-    encoder = registry.load_encoder(settings.encoder or STARTER_ENCODER)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(registry.load_encoder, settings.encoder or STARTER_ENCODER)
+        for item in _items(sources, settings):
+            if isinstance(item, Skip):
+                skipped.append(item)
+            else:
+                documents.append((item.id, reading(item.title, item.text)))
+        read = time.perf_counter() - start
+        encoder = loading.result()
     different = list(dict.fromkeys(text for _, text in documents))
     place = {text: row for row, text in enumerate(different)}
     vectors = np.empty((len(different), encoder.space.dim), dtype=np.float32)
