@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -75,6 +76,15 @@ def test_codes_of_other_rows_are_damage(name: str) -> None:
         PQIndex.load(SPACE, {**index.save(), name: files[name]})
     with pytest.raises(Damaged, match=name):
         PQIndex.load(SPACE, {other: content for other, content in files.items() if other != name})
+
+
+def test_an_index_that_does_not_say_how_it_is_searched_is_built_again() -> None:
+    index = PQIndex(SPACE)
+    index.add(np.arange(FEWEST), clustered(FEWEST))
+    files = index.save()
+    facts = {name: value for name, value in json.loads(bytes(files["facts.json"])).items() if name != "read"}
+    with pytest.raises(Damaged, match="does not say read"):
+        PQIndex.load(SPACE, {**files, "facts.json": json.dumps(facts).encode()})
 
 
 def test_training_leaves_the_number_of_threads() -> None:

@@ -200,6 +200,8 @@ class PQIndex:
         if lacking:
             raise Damaged(f"The index has no {min(lacking)}; build it again.")
         facts: dict[str, Any] = json.loads(bytes(files["facts.json"]))
+        if absent := {"lists", "recall", *SEARCHED} - facts.keys():
+            raise Damaged(f"facts.json does not say {min(absent)}; build the index again.")
         index = cls(space, lists=facts["lists"])
         index._exact = ExactIndex.load(space, files)
         hashes = np.frombuffer(files["hashes.u64"], dtype="<u8")
