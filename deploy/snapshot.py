@@ -22,7 +22,7 @@ from urllib.parse import quote
 from bicross import pipeline
 from bicross.errors import BicrossError, InputError, StoreError
 
-TRUTH, INDEXES, MODELS = "truth.sqlite", "gen-*", "models"
+TRUTH, CURRENT, MODELS = "truth.sqlite", "CURRENT", "models"
 ARCHIVE = ".tar.gz"
 ATTEMPTS = 5  # an index that is copied may be replaced by a newer one, and go
 
@@ -31,7 +31,7 @@ def snapshot(collection: Path, into: Path) -> int:
     """Copy a collection; gives the number of its documents.
 
     Raises:
-        InputError: there is no collection, or something is at `into`. StoreError: the copy is not whole.
+        InputError: there is no collection, or something is at `into`. StoreError: the copy is not whole, or the index is replaced too fast.
     """
     pipeline.status(collection)  # says what is wrong, where it is no collection
     if into.exists() or not into.absolute().parent.is_dir():
@@ -56,20 +56,13 @@ def snapshot(collection: Path, into: Path) -> int:
 
 
 def _copy(collection: Path, copy: Path) -> None:
-    """Indexes first, then the truth, then models: an index older than the truth is used, and all models that the truth names are there."""
-    for attempt in range(ATTEMPTS):
-        try:
-            for index in collection.glob(INDEXES):
-                if index.suffix != ".new":
-                    shutil.copytree(index, copy / index.name, dirs_exist_ok=True)
+    """The index first, then the truth, then models: an index may be older than the truth, and all models that the truth names are there."""
+    shutil.copy2(collection / "MANIFEST.json", copy / "MANIFEST.json")
+    for _ in range(ATTEMPTS):
+        if _copy_index(collection, copy):
             break
-        except (FileNotFoundError, shutil.Error):
-            if attempt == ATTEMPTS - 1:
-                raise
-            for index in copy.glob(INDEXES):
-                shutil.rmtree(index)
-    for name in ("CURRENT", "MANIFEST.json"):
-        shutil.copy2(collection / name, copy / name)
+    else:
+        raise StoreError(f"The index of {collection} was replaced by a newer one {ATTEMPTS} times while it was copied; run again later.")
     with (
         closing(sqlite3.connect(f"file:{quote(str(collection.absolute() / TRUTH))}?mode=ro", uri=True)) as source,
         closing(sqlite3.connect(copy / TRUTH)) as target,
@@ -77,6 +70,19 @@ def _copy(collection: Path, copy: Path) -> None:
         source.backup(target)
     if (collection / MODELS).is_dir():
         shutil.copytree(collection / MODELS, copy / MODELS, ignore=shutil.ignore_patterns("*.new"))
+
+
+def _copy_index(collection: Path, copy: Path) -> bool:
+    """Copy the index that is current, if there is one; False if it went while it was copied."""
+    if not (collection / CURRENT).exists():
+        return True
+    index = shutil.copy2(collection / CURRENT, copy / CURRENT).read_text("ascii").strip()
+    try:
+        shutil.copytree(collection / index, copy / index)
+    except (FileNotFoundError, shutil.Error):
+        shutil.rmtree(copy / index, ignore_errors=True)
+        return False
+    return True
 
 
 def main() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,28 @@ def test_a_lock_names_its_owner_and_ends_with_it(tmp_path: Path) -> None:
         pass
     with durable.lock(tmp_path / "lock"):
         pass
+
+
+def test_a_program_that_another_thread_starts_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(durable.os, "close", kept.append)  # between fork and exec, the program has what its parent has closed
+        with durable.lock(tmp_path / "lock"):
+            pass
+    with durable.lock(tmp_path / "lock"):
+        assert len(kept) == 1
+    os.close(kept[0])
+
+
+def test_who_looks_whether_a_lock_is_held_keeps_no_writer_out(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with durable.lock(lock):
+        assert durable.is_locked(lock)
+    look = os.open(lock, os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH)  # as `is_locked` does for an instant, here for longer than a writer takes to ask
+    threading.Timer(0.2, os.close, (look,)).start()
+    with durable.lock(lock):
+        assert durable.is_locked(lock)
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:

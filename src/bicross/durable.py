@@ -24,6 +24,7 @@ from weakref import finalize
 from bicross.errors import Damaged, InputError, Locked, StoreError
 
 MANIFEST = "MANIFEST.json"
+LOOK = 5.0  # seconds that a writer lets others look whether its lock is held, at most; each look lasts an instant
 Content = bytes | memoryview
 
 
@@ -198,18 +199,22 @@ def lock(path: Path, wait: float = 0.0) -> Iterator[None]:
     with _explained(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        deadline = time.monotonic() + wait
-        while not _try_lock(handle):
-            if time.monotonic() >= deadline:
+        asked = time.monotonic()
+        while not _try_lock(handle, fcntl.LOCK_EX):
+            # Whoever may share it has met no writer, but somebody who looks (`is_locked`), which lasts an instant.
+            looked_at = _try_lock(handle, fcntl.LOCK_SH)
+            if looked_at:
+                fcntl.flock(handle, fcntl.LOCK_UN)
+            if time.monotonic() - asked >= (max(wait, LOOK) if looked_at else wait):
                 owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise Locked(f"{path.parent} is being written by process {owner}; wait for it to end and run again.")
-            time.sleep(0.05)
+            time.sleep(0.005 if looked_at else 0.05)
         with _explained(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
-        os.close(handle)
+        _release(handle)
 
 
 def is_locked(path: Path) -> bool:
@@ -219,20 +224,22 @@ def is_locked(path: Path) -> bool:
     except OSError:
         return False  # nobody has ever held it, or nobody lets us look
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_lock(handle, fcntl.LOCK_SH)
     finally:
-        os.close(handle)
-    return False
+        _release(handle)
 
 
-def _try_lock(handle: int) -> bool:
+def _try_lock(handle: int, kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _release(handle: int) -> None:
+    fcntl.flock(handle, fcntl.LOCK_UN)  # closing leaves it held while a program that another thread starts has a copy of the handle
+    os.close(handle)
 
 
 def _check_empty(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,27 @@ def test_a_whole_collection_has_no_problems_and_is_counted(tmp_path: Path) -> No
     assert (status.generation, status.generations, status.refused) == ("gen-000001", ("gen-000001",), ())
     assert (status.space, status.encoder, status.unfinished) == (SPACE, "first/encoder", None)
     assert status.bytes == sum(file.stat().st_size for file in (tmp_path / "c").rglob("*") if file.is_file())
+
+
+def test_a_collection_that_is_written_to_has_no_problems(tmp_path: Path) -> None:
+    collection = made(tmp_path / "c", some(5))
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(folds, tmp_path / "c", 40)
+        looks = 0
+        while not written.done() or not looks:
+            assert collection.verify().problems == ()
+            assert collection.status().refused == ()
+            looks += 1
+        written.result()
+    assert collection.status().documents == 45
+
+
+def folds(path: Path, times: int) -> None:
+    """Each puts a new generation in the current one's place and removes an old one."""
+    for number in range(times):
+        with Collection.write(path) as writer:
+            index(writer, some(6 + number))
+            writer.fold(keep=1)
 
 
 DAMAGE = {

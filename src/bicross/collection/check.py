@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -119,6 +120,7 @@ def verify(path: Path) -> Findings:
             except BicrossError as error:
                 problems.append(Problem(where, str(error)))
 
+        names = generations.names(path)  # before the snapshot begins: what a writer publishes later may be newer than it shows
         with truth.explained(path):
             db.execute("BEGIN")
         note(durable.MANIFEST, lambda: _folder(path))
@@ -126,22 +128,23 @@ def verify(path: Path) -> Findings:
         note(truth.FILE, lambda: _documents(db))
         note(truth.FILE, lambda: _vectors(db, path))
         note(MODELS, lambda: (Problem(name, what) for name, what in own.damaged(path, State.of(db, path))))
-        for name in generations.names(path):
+        for name in names:
             note(name, partial(_generation, db, path, name))
         counts: dict[str, int] = {"documents": 0, "passages": 0, "vectors": 0}
         for table in counts:
             with suppress(sqlite3.Error):  # named above already
                 counts[table] = _count(db, table)
-        counts |= {"generations": len(generations.names(path)), "models": len(owned(path))}
+        counts |= {"generations": len(names), "models": len(owned(path))}
         return Findings(**counts, problems=tuple(dict.fromkeys(problems)))
 
 
 def _folder(path: Path) -> Iterator[Problem]:
     """The folder says that it is a collection, and `CURRENT` names a generation where there is one."""
     durable.read_manifest(path)
-    names, current = generations.names(path), generations.CURRENT
-    if names and (path / current).exists() and generations.current(path) not in names:
-        yield Problem(current, f"It does not name one of {', '.join(names)}; index again, which mends it.")
+    current = generations.current(path)  # before the names: a writer may make another one current meanwhile
+    names = generations.names(path)
+    if names and (path / generations.CURRENT).exists() and current not in names:
+        yield Problem(generations.CURRENT, f"It does not name one of {', '.join(names)}; index again, which mends it.")
 
 
 def _file(db: truth.Database) -> Iterator[Problem]:
@@ -190,7 +193,12 @@ def _vectors(db: truth.Database, path: Path) -> Iterator[Problem]:
 def _generation(db: truth.Database, path: Path, name: str) -> Iterator[Problem]:
     """Every byte is what was written, the indexes open, and all passages of the truth that it covers are in them."""
     state, folder = State.of(db, path), path / name
-    found = generations.load(folder, generations.space_of(folder), state.seq, state.last_key)
+    try:
+        found = generations.load(folder, generations.space_of(folder), state.seq, state.last_key)
+    except BicrossError:
+        if folder.exists():
+            raise
+        return  # a writer has removed it meanwhile
     for part, index in (("dense", open_dense(found)), ("lexical", open_lexical(found))):
         if index is None:
             yield Problem(name, f"Its {part} index is of another version of Bicross; index again, which replaces it.")
@@ -221,8 +229,10 @@ def _count(db: truth.Database, rows: str) -> int:
 
 
 def _bytes_in(path: Path) -> int:
+    """What the files of a folder take; a file or a folder that the writer removes meanwhile takes nothing."""
     total = 0
-    for file in path.rglob("*"):
-        with suppress(OSError):  # the writer may remove files while we look
-            total += file.lstat().st_size if file.is_file() else 0
+    for folder, _, files in os.walk(path):
+        for file in files:
+            with suppress(OSError):
+                total += Path(folder, file).lstat().st_size
     return total

@@ -125,7 +125,8 @@ def choose(path: Path, space: Space, seq: int, last_key: int) -> Choice:
             try:
                 return Choice(load(path / name, space, seq, last_key, whole=False), tuple(refused))
             except StoreError as error:
-                refused.append(f"{name}: {error}")
+                if (path / name).exists():  # else the writer removed it while we read
+                    refused.append(f"{name}: {error}")
         if stamp(path) == before:  # else the writer published and cleaned up while we looked
             return Choice(None, tuple(refused))
 
