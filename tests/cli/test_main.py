@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bicross import durable
 from bicross.models.registry import HASHED
 from tests.cli.world import PAIR, ROWS, Run, process, refused, write
@@ -179,6 +181,27 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path, made: Path) -> 
         work.stdout.close()
         err = work.stderr.read()
     assert (work.returncode, err) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no file that is always full")
+def test_output_that_cannot_be_written_is_an_error(made: Path) -> None:
+    command = [sys.executable, "-m", "bicross.cli.main", "search", str(made), "printer", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "bicross: Cannot write the output: No space left on device.\n")
+
+
+def test_a_process_that_ends_at_once_removes_its_temporary_folders(tmp_path: Path) -> None:
+    code = """
+import sys, tempfile
+from bicross.cli.main import script
+kept = tempfile.TemporaryDirectory()
+sys.argv = ["bicross", "--version"]
+script()
+"""
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", []) and done.stdout.startswith("bicross ")
 
 
 def test_an_argument_that_is_not_utf8(made: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +56,3 @@ def serve(
             print(f"Serving {', '.join(names)} at {url}. Ctrl-C ends it.", file=sys.stderr, flush=True)
 
     server.run(collections, settings, announce)
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)  # all is finished and on the disk; to take the interpreter apart would take a busy machine seconds

@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from bicross.cli.plain import printable
+from bicross.cli.plain import output, printable
 from bicross.cli.progress import short
 from bicross.collection.check import Findings, Job, Status
 from bicross.evaluation.latency import STAGES
@@ -22,13 +22,14 @@ WIDTH = 200  # characters of a passage that are shown
 
 
 def out(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:
-    """Print a result on stdout."""
-    if as_json:
-        json.dump(_plain(result), sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
-        return
-    for line in lines(result):
-        print(printable(line))
+    """Print a result on stdout. Raises BrokenPipeError and StoreError where nobody takes it."""
+    with output():
+        if as_json:
+            json.dump(_plain(result), sys.stdout, ensure_ascii=False)
+            sys.stdout.write("\n")
+            return
+        for line in lines(result):
+            print(printable(line))
 
 
 def note(lines: Iterable[str]) -> None:
