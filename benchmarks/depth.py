@@ -34,6 +34,7 @@ from bicross.planner.precision import other_precision
 from bicross.planner.world import MEASURE, World
 from bicross.records import Query, Ranking, Run
 from bicross.searchers.explained import was_read
+from bicross.searchers.foresight import FAST
 from bicross.searchers.reading import in_order
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.settings import STARTER_FAST, SearchSettings
@@ -110,6 +111,7 @@ def one_set(source: Path, split: str, work: Path, depth: int, count: int) -> dic
                 "kept": mean(values[name].values()) / full,
                 "confidence": [1 + low / full, 1 + high / full],
                 "read": mean(sum(map(was_read, ranking)) for ranking in rankings[name].values()),
+                "read fast": mean(sum(FAST in hit.stages for hit in ranking) for ranking in rankings[name].values()),
                 "speed-up": statistics.median(ratios),
                 "quartiles": statistics.quantiles(ratios, n=4)[::2],
                 "of the sums": sum(seconds["full"]) / sum(seconds[name]),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from bicross.records import Ranking
 from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
 from bicross.searchers.reading import Reading
 
-LIMITS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # changes among the first TOP that are still expected
+# Changes among the first TOP that are still expected. Lower limits read many times as much and keep no more; above half a change so many
+# questions lose something that a handful to choose by would often hide it.
+LIMITS = (0.1, 0.2, 0.3, 0.5)
 KEEP = 0.99  # of the quality of full depth, on held-out questions
 CHOSEN = (1 + KEEP) / 2  # on the questions that choose a limit: one that just kept KEEP there would as often miss it on others
 WORTH = 0.9  # share of the candidates: where more than that are read, reading all of them is as good and simpler
@@ -27,8 +31,8 @@ Value = Callable[[Mapping[str, Ranking]], Mapping[str, float]]
 @dataclass(frozen=True, slots=True)
 class Adapted:
     """How the stop rule does on questions that it has not seen: `kept` is the share of full depth's quality, with its interval, and `read`
-    the mean number of the `depth` candidates that are read; `reads` by question. `foresight` is what to search with, fitted to all
-    questions, and None where it is refused: `reason` says why.
+    the mean number of the `depth` candidates that are read, `read_fast` of those that the `fast` one reads before. `foresight` is what to
+    search with, fitted to all questions, and None where it is refused: `reason` says why.
     """
 
     depth: int
@@ -36,18 +40,18 @@ class Adapted:
     kept: float
     confidence: tuple[float, float]
     read: float
-    reads: Mapping[str, int]
+    read_fast: float
     values: Mapping[str, float]
     foresight: Foresight | None
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """One limit: the value of each question's ranking, and how many of its candidates were read."""
+class Stop(NamedTuple):
+    """Where a search would stop: the order then, and how many candidates were read, and by the fast one before."""
 
-    values: Mapping[str, float]
-    reads: Mapping[str, int]
+    ranking: Ranking
+    read: int
+    read_fast: int
 
 
 def adapt(
@@ -65,49 +69,51 @@ def adapt(
     """
     depth = max(map(len, candidates.values()), default=0)
     scorers = [name for name in SCORERS if weights.get(name)]
-    given = {query: ranking if fast else _without(ranking, (FAST,)) for query, ranking in candidates.items()}
-    folds = sorted({fold_of[query] for query in given})
-    lines = {fold: fit([given[query] for query in given if fold_of[query] != fold], scorers) for fold in folds}
-    played = {query: replay(ranking, weights, scorers, Foresight(lines[fold_of[query]], min(LIMITS))) for query, ranking in given.items()}
-    trials = {
-        limit: _Trial(
-            value({query: stops[limit][0] for query, stops in played.items()}), {query: stops[limit][1] for query, stops in played.items()}
-        )
-        for limit in LIMITS
-    }
-    chosen = {fold: _limit(trials, full, [query for query in full if fold_of[query] != fold]) for fold in folds}
-    values = {query: trials[chosen[fold_of[query]]].values[query] for query in full}
-    reads = {query: trials[chosen[fold_of[query]]].reads[query] for query in full}
-    kept, confidence = _kept(values, full)
-    found = Adapted(depth, fast, kept, confidence, float(np.mean(list(reads.values()))), reads, values, None, "")
+    folds = sorted({fold_of[query] for query in candidates})
+    others = {fold: [ranking for query, ranking in candidates.items() if fold_of[query] != fold] for fold in folds}
+    fitted = {fold: _foresight(others[fold], scorers, fast, min(LIMITS)) for fold in folds}
+    played = {query: replay(ranking, weights, scorers, fitted[fold_of[query]]) for query, ranking in candidates.items()}
+    valued = {limit: value({query: stops[limit].ranking for query, stops in played.items()}) for limit in LIMITS}
+    chosen = {fold: _limit(valued, full, [query for query in full if fold_of[query] != fold]) for fold in folds}
+    values = {query: valued[chosen[fold_of[query]]][query] for query in full}
+    stops = [played[query][chosen[fold_of[query]]] for query in full]
+    read, read_fast = fmean(stop.read for stop in stops), fmean(stop.read_fast for stop in stops)
+    found = Adapted(depth, fast, *_kept(values, full), read, read_fast, values, None, "")
     if reason := _refusal(found, len(full)):
         return replace(found, reason=reason)
-    foresight = Foresight(fit(list(given.values()), scorers), _limit(trials, full, list(full)))
-    return replace(found, foresight=foresight)
+    return replace(found, foresight=_foresight(list(candidates.values()), scorers, fast, _limit(valued, full, list(full))))
 
 
-def replay(
-    ranking: Ranking, weights: Mapping[str, float], scorers: Sequence[str], foresight: Foresight
-) -> dict[float, tuple[Ranking, int]]:
-    """For each of LIMITS the order that a search with it would give, and how many candidates it would read, of a ranking that was all read.
-    What is read next does not depend on the limit, only when that ends."""
-    reading, found = Reading(_without(ranking, scorers), weights, scorers, foresight), dict[float, tuple[Ranking, int]]()
-    while places := reading.next():
-        reading.told(places, {name: [ranking[place].stages[name].score for place in places] for name in scorers})
+def replay(ranking: Ranking, weights: Mapping[str, float], scorers: Sequence[str], foresight: Foresight) -> dict[float, Stop]:
+    """For each of LIMITS where a search with it would stop, of a ranking that was all read. What is read next does not depend on the limit,
+    only when that ends."""
+    reading, found = Reading(_without(ranking, (*scorers, FAST)), weights, scorers, foresight), dict[float, Stop]()
+    while not reading.settled:
+        by, places = reading.next()
+        told = (FAST,) if by == FAST else scorers
+        reading.told(places, {name: [ranking[place].stages[name].score for place in places] for name in told})
         if reached := [limit for limit in LIMITS if limit not in found and reading.changes <= limit]:
-            found |= dict.fromkeys(reached, (reading.ranking(), reading.read))
-    return {limit: found.get(limit, (reading.ranking(), reading.read)) for limit in LIMITS}
+            found |= dict.fromkeys(reached, _stop(reading))
+    return {limit: found.get(limit) or _stop(reading) for limit in LIMITS}
+
+
+def _stop(reading: Reading) -> Stop:
+    return Stop(reading.ranking(), reading.read, reading.read_fast)
+
+
+def _foresight(rankings: Sequence[Ranking], scorers: Sequence[str], fast: str | None, limit: float) -> Foresight:
+    return Foresight(fit(rankings, scorers), limit, fit(rankings, scorers, fast=True) if fast else {})
 
 
 def _without(ranking: Ranking, stages: Sequence[str]) -> Ranking:
     return tuple(replace(hit, stages={name: stage for name, stage in hit.stages.items() if name not in stages}) for hit in ranking)
 
 
-def _limit(trials: Mapping[float, _Trial], full: Mapping[str, float], queries: Sequence[str]) -> float:
+def _limit(valued: Mapping[float, Mapping[str, float]], full: Mapping[str, float], queries: Sequence[str]) -> float:
     """The highest limit up to which, and at which, these questions keep CHOSEN of their quality; the lowest there is where none does."""
     best = LIMITS[0]
     for limit in LIMITS:
-        if _share([trials[limit].values[query] for query in queries], [full[query] for query in queries]) < CHOSEN:
+        if _share([valued[limit][query] for query in queries], [full[query] for query in queries]) < CHOSEN:
             break
         best = limit
     return best

@@ -7,7 +7,7 @@ import pytest
 
 from bicross.records import Hit, Stage
 from bicross.searchers.combination import column, combine
-from bicross.searchers.foresight import Expected, Foresight, Line, Outlook, chances, fit
+from bicross.searchers.foresight import FAST, Expected, Foresight, Line, Outlook, chances, fit
 from bicross.searchers.reading import Reading, in_order
 
 WEIGHTS = {"lexical": 0.6, "dense": 0.8, "rerank": 1.0}
@@ -36,7 +36,7 @@ def hit(rank: int, signs: dict[str, float], score: float) -> Hit:
 def test_the_lines_of_a_known_world_are_found() -> None:
     line = fit(world(300), ["rerank"])["rerank"]
     assert {name: line.slopes[name] for name in SLOPES} == pytest.approx(SLOPES, abs=0.03)
-    assert line.slopes["rank"] == pytest.approx(0, abs=0.05) and line.slopes["fast"] == 0
+    assert line.slopes["rank"] == pytest.approx(0, abs=0.05) and set(line.slopes) == {*SLOPES, "rank"}
     assert (line.level, line.scatter, line.noise) == pytest.approx((LEVEL, SCATTER, NOISE), abs=0.25)
 
 
@@ -70,8 +70,10 @@ def test_chances_rise_with_the_score_and_with_what_is_not_known() -> None:
 def read(ranking: tuple[Hit, ...], foresight: Foresight | None, most: int | None = None) -> Reading:
     reading = Reading([Hit(one.doc_id, 0.0, None, {n: s for n, s in one.stages.items() if n != "rerank"}) for one in ranking],
                       WEIGHTS, ["rerank"], foresight)  # fmt: skip
-    while places := reading.next(most):
-        reading.told(places, {"rerank": [ranking[place].stages["rerank"].score for place in places]})
+    while not reading.settled:
+        by, places = reading.next()
+        told = "fast" if by == FAST else "rerank"
+        reading.told(places[:most], {told: [ranking[place].stages[told].score for place in places[:most]]})
         if most is not None:
             break
     return reading

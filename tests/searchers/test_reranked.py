@@ -15,7 +15,7 @@ from bicross.protocols import Scorer, Searcher
 from bicross.records import Document, Ranking, reading
 from bicross.searchers import pace, stopwatch
 from bicross.searchers.combination import combine
-from bicross.searchers.reading import in_order
+from bicross.searchers.reading import ALL, in_order
 from bicross.searchers.reranked import RerankedSearcher
 from bicross.searchers.stopwatch import Stopwatch
 from bicross.vectors import Scores
@@ -186,7 +186,7 @@ def test_where_there_is_time_for_none_the_order_is_that_of_recall(
     view: View, recalled: Mapping[str, Ranking], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = pace.Pace()
-    known.took("round", 10, 1000.0)
+    known.took(ALL, 10, 1000.0)
     watch, ranking = timed(view, SlowScorer(Clock(monkeypatch), 100.0), 1.0, pace=known)
     assert watch.late == {QUERIES[0].id} and not read(ranking)
     assert [hit.doc_id for hit in ranking] == [hit.doc_id for hit in recalled[QUERIES[0].id]]

@@ -179,7 +179,7 @@ def _refused(points: Sequence[Point], budget: float) -> str:
 
 
 def _told(reader: Reader, one: Adapted) -> dict[str, Any]:
-    kept = {"kept": one.kept, "confidence": one.confidence, "read": one.read}
+    kept = {"kept": one.kept, "confidence": one.confidence, "read": one.read, "read_fast": one.read_fast}
     return {
         "depth": one.depth,
         "fast": one.fast,

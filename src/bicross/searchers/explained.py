@@ -52,7 +52,7 @@ def parts(ranking: Ranking, kind: StageName, weights: Weights, foreseen: int = 0
 
 
 def _foreseen(candidates: Sequence[Hit], weights: Mapping[str, float], foresight: Foresight) -> Parts:
-    scores = {name: column(candidates, name) for name in foresight.lines}
+    scores = {name: column(candidates, name) for name in foresight.scorers}
     added, _ = Outlook(candidates, weights, foresight).shares(scores)
     return _told(candidates, added, weights)
 

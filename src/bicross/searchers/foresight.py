@@ -2,6 +2,7 @@
 
 A question's candidates are read in rounds, best first. Before each round every unread candidate has an expected score with a spread, and
 so a chance to come among the first TOP; when these chances add up to less than a limit, reading on can change next to nothing.
+Where a faster cross-encoder reads candidates before, each that it has read is foretold from what it said, too, and so more closely.
 The model is a linear regression with a level of its own for each question (a random intercept: Laird and Ware, "Random-effects models
 for longitudinal data", Biometrics 38, 1982): slopes, and how far levels and single scores scatter, are fitted to what the reranker did to
 earlier candidates, without a judgement; the level of a question is learned from those of its candidates that have been read.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,15 +22,16 @@ from bicross.searchers.combination import FEATURES, Column, Table, column, stand
 
 TOP = 10  # the first places, which reading on shall no longer change
 SCORERS = ("late", "rerank")  # what is foretold
-FAST = "fast"  # the stage of a faster cross-encoder that reads all candidates first
-SIGNS = ("lexical", "dense", "rank", FAST)  # what it is foretold by, where there is some
+FAST = "fast"  # the stage of a faster cross-encoder that reads candidates before
+SIGNS = ("lexical", "dense", "rank")  # what it is foretold by, where there is some, and by FAST where that has read
 RIDGE = 1.0  # candidates' worth of penalty on the slopes
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A scorer's score of a candidate: the question's level, which is `level` give or take `scatter`, plus `slopes` times what the cheaper
-    stages say (SIGNS, standardised over the question's candidates), give or take `noise`. Both are standard deviations.
+    stages say (SIGNS, standardised over the question's candidates, and the score of FAST), give or take `noise`. Both are standard
+    deviations.
     """
 
     slopes: Mapping[str, float]
@@ -40,15 +42,23 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """A Line for each scorer, and the `limit`: reading ends when that many changes among the first TOP are still expected."""
+    """A Line for each scorer, and the `limit`: reading ends when that many changes among the first TOP are still expected. `after` are the
+    lines of candidates that a faster cross-encoder has read; none where there is no such stage."""
 
     lines: Mapping[str, Line]
     limit: float
+    after: Mapping[str, Line] = field(default_factory=dict)
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """The stages whose scores become known while candidates are read."""
+        return (*self.lines, FAST) if self.after else tuple(self.lines)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Foresight:
         """From JSON."""
-        return cls({name: Line(**line) for name, line in stored["lines"].items()}, stored["limit"])
+        lines, after = ({name: Line(**line) for name, line in stored.get(part, {}).items()} for part in ("lines", "after"))
+        return cls(lines, stored["limit"], after)
 
     def as_json(self) -> dict[str, Any]:
         """As `of` reads it."""
@@ -66,22 +76,20 @@ class Outlook:
     """What is expected of one question's candidates while more and more of their scores become known."""
 
     def __init__(self, candidates: Sequence[Hit], weights: Mapping[str, float], foresight: Foresight) -> None:
-        self._weights, self._lines = weights, foresight.lines
-        signs = signs_of(candidates)
-        self._foretold = {name: signs @ _slopes(line) for name, line in foresight.lines.items()}  # each (C,)
+        self._weights, self._foresight, self._signs = weights, foresight, signs_of(candidates)
         self._known = {name: standardised(column(candidates, name)) for name in FEATURES if name not in foresight.lines}
 
     def shares(self, scores: Mapping[str, Column]) -> tuple[Table, Column]:
         """What each feature adds to the expected final scores, (candidates, FEATURES), and their spread, (candidates,).
 
         Args:
-            scores: of each scorer, (candidates,); not a number where it has not read.
+            scores: of each of `Foresight.scorers`, (candidates,); not a number where it has not read.
         """
-        added, variance = [], np.zeros(len(next(iter(self._known.values()))))
+        added, variance = [], np.zeros(len(self._signs))
         for name in FEATURES:
             weight = self._weights.get(name, 0.0)
-            if name in self._lines:
-                expected, uncertain = _foretell(self._lines[name], self._foretold[name], scores[name])
+            if name in self._foresight.lines:
+                expected, uncertain = self._foretold(name, scores)
                 # As if all had been read: the spread that is to be expected of all scores holds that of those that are not known.
                 spread = math.sqrt(expected.var() + uncertain.mean())
                 added.append(weight * (expected - expected.mean()) / spread if spread > 1e-9 else np.zeros(len(expected)))
@@ -89,6 +97,15 @@ class Outlook:
             else:
                 added.append(weight * self._known[name])
         return np.stack(added, axis=1), np.sqrt(variance)
+
+    def _foretold(self, name: str, scores: Mapping[str, Column]) -> tuple[Column, Column]:
+        """The score of each candidate, known or expected, and its variance, 0 where it is known; each (candidates,)."""
+        expected, uncertain = _foretell(self._foresight.lines[name], self._signs, scores[name])
+        if FAST in scores:
+            read = ~np.isnan(scores[FAST])
+            signs = np.concatenate([self._signs[read], scores[FAST][read, None]], axis=1)
+            expected[read], uncertain[read] = _foretell(self._foresight.after[name], signs, scores[name][read])
+        return expected, uncertain
 
     def expected(self, scores: Mapping[str, Column]) -> Expected:
         """The final scores, as far as they can be told."""
@@ -108,37 +125,39 @@ def signs_of(candidates: Sequence[Hit]) -> Table:
     return np.stack([standardised(column(candidates, name)) for name in SIGNS], axis=1)
 
 
-def fit(rankings: Sequence[Sequence[Hit]], scorers: Sequence[str]) -> dict[str, Line]:
+def fit(rankings: Sequence[Sequence[Hit]], scorers: Sequence[str], fast: bool = False) -> dict[str, Line]:
     """A Line for each scorer.
 
     Args:
         rankings: of each question the candidates, all read by all scorers; a question with fewer than two says nothing.
         scorers: of SCORERS.
+        fast: whether all were read by FAST, too, and that is among the signs.
     """
     several = [ranking for ranking in rankings if len(ranking) > 1]
     signs = [signs_of(ranking) for ranking in several]  # each (C, S)
+    if fast:
+        signs = [np.column_stack([sign, column(ranking, FAST)]) for sign, ranking in zip(signs, several, strict=True)]
     return {name: _fit(signs, [column(ranking, name) for ranking in several]) for name in scorers} if several else {}
 
 
 def _fit(signs: Sequence[Table], scores: Sequence[Column]) -> Line:
-    """Signs have the mean 0 within each question, so that the level of a question is the mean of its scores."""
-    x, y = np.concatenate(signs), np.concatenate([one - one.mean() for one in scores])  # (N, S), (N,)
+    """Slopes within questions, then the level of each question that they leave."""
+    x, y = (np.concatenate([one - one.mean(axis=0) for one in several]) for several in (signs, scores))  # (N, S), (N,)
     slopes = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)  # (S,)
-    levels = np.array([one.mean() for one in scores])
+    levels = np.array([one.mean() - sign.mean(axis=0) @ slopes for sign, one in zip(signs, scores, strict=True)])
     return Line(
-        slopes={name: float(slope) for name, slope in zip(SIGNS, slopes, strict=True)},
+        slopes={name: float(slope) for name, slope in zip((*SIGNS, FAST), slopes, strict=False)},
         level=float(levels.mean()),
         scatter=float(levels.std()),
         noise=float((y - x @ slopes).std()),
     )
 
 
-def _slopes(line: Line) -> Column:
-    return np.array([line.slopes.get(name, 0.0) for name in SIGNS])
-
-
-def _foretell(line: Line, foretold: Column, scores: Column) -> tuple[Column, Column]:
-    """The score of each candidate, known or expected, and its variance, 0 where it is known; each (candidates,)."""
+def _foretell(line: Line, signs: Table, scores: Column) -> tuple[Column, Column]:
+    """The score of each candidate, known or expected, and its variance, 0 where it is known; each (candidates,). `signs` are those of
+    SIGNS, and the score of FAST where there is one more, (candidates, signs)."""
+    names = (*SIGNS, FAST)[: signs.shape[1]]
+    foretold = signs @ np.array([line.slopes.get(name, 0.0) for name in names])
     read = ~np.isnan(scores)
     between, within, seen = line.scatter**2, line.noise**2, int(read.sum())
     trust = seen * between / (seen * between + within) if between > 0 else 0.0  # in what this question's own scores say of its level

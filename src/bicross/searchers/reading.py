@@ -5,24 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bicross.records import Hit, Ranking, Stage
 from bicross.searchers.combination import Column, combine
-from bicross.searchers.foresight import TOP, Expected, Foresight, Outlook, chances
+from bicross.searchers.foresight import FAST, TOP, Expected, Foresight, Outlook, chances
 from bicross.vectors import best_first
 
-ROUND = 10  # candidates that are read before it is asked again whether enough is known
+ALL = "all"  # the round of all scorers but the fast one, whose round is called FAST
+ROUND = {ALL: 10, FAST: 20}  # candidates that are read before it is asked again whether enough is known
 STEP = 1.0  # how far below the last candidate the first hit stands that was none
+
+
+class Wanted(NamedTuple):
+    """What is to be read next: the places of candidates, the most likely first, by the scorers of a round, ALL or FAST."""
+
+    by: str
+    places: list[int]
 
 
 class Reading:
     """Rounds over the candidates of one question.
 
     Without foresight all are read, in the order of recall; with it those that are most likely to come among the first TOP, until no
-    more than `Foresight.limit` changes there are to be expected.
+    more than `Foresight.limit` changes there are to be expected. Where there is a faster cross-encoder, it reads each candidate before,
+    and the next round is its own as long as more of those changes are to be expected of candidates that it has not read than of others.
     """
 
     def __init__(
@@ -31,7 +40,9 @@ class Reading:
         self.hits = tuple(candidates)
         self._weights, self._foresight = weights, foresight
         self._outlook = Outlook(candidates, weights, foresight) if foresight else None
-        self._scores = {name: np.full(len(self.hits), np.nan) for name in scorers}
+        names = (*scorers, *(foresight.scorers if foresight else ()))
+        self._scores = {name: np.full(len(self.hits), np.nan) for name in dict.fromkeys(names)}
+        self._fast = self._scores.get(FAST)
         self._read = np.zeros(len(self.hits), dtype=bool)
         self._expected: Expected | None = None
 
@@ -41,20 +52,39 @@ class Reading:
         return int(self._read.sum())
 
     @property
+    def read_fast(self) -> int:
+        """How many the fast one has read."""
+        return 0 if self._fast is None else int((~np.isnan(self._fast)).sum())
+
+    @property
     def settled(self) -> bool:
         """Whether enough is known."""
-        return not len(self._wanted())
+        return self.changes <= (self._foresight.limit if self._foresight else 0)
 
-    def next(self, most: int | None = None) -> list[int]:
-        """The places of the candidates to be read next, at most so many; none when enough is known."""
-        wanted: list[int] = self._wanted().tolist()
-        return wanted if most is None else wanted[:most]
+    def next(self) -> Wanted:
+        """What is to be read next; nothing when enough is known."""
+        unread = ~self._read
+        if self.settled:
+            return Wanted(ALL, [])
+        if self._foresight is None:
+            return Wanted(ALL, np.flatnonzero(unread).tolist())
+        enough = self.read >= TOP
+        likely = self._chances() if enough else self._look().finals  # each (C,)
+        by, pool = ALL, unread
+        if self._fast is not None:
+            new = unread & np.isnan(self._fast)
+            known = unread & ~new
+            ask = likely[new].sum() > likely[known].sum() if enough else not known.any()
+            by, pool = (FAST, new) if ask and new.any() else (ALL, known)
+        places = np.flatnonzero(pool)
+        return Wanted(by, places[np.argsort(-likely[places], kind="stable")][: ROUND[by]].tolist())
 
     def told(self, places: Sequence[int], scores: Mapping[str, Sequence[float]]) -> None:
-        """Take in what every scorer says of the candidates at these places."""
+        """Take in what every scorer of a round says of the candidates at these places."""
         for name, several in scores.items():
             self._scores[name][places] = several
-        self._read[places] = True
+        if FAST not in scores:
+            self._read[places] = True
         self._expected = None
 
     def ranking(self) -> Ranking:
@@ -75,21 +105,11 @@ class Reading:
             return math.inf if self.read < len(self.hits) else 0.0
         return float(self._chances().sum())
 
-    def _wanted(self) -> NDArray[np.int64]:
-        """Places that are still to be read, as far as is known now, the first ones first."""
-        unread = np.flatnonzero(~self._read)
-        if self._foresight is None or not len(unread):
-            return unread
-        if self.changes <= self._foresight.limit:
-            return unread[:0]
-        likely = self._look().finals[unread] if self.read < TOP else self._chances()
-        return unread[np.argsort(-likely, kind="stable")][:ROUND]
-
     def _chances(self) -> Column:
-        """Of each unread candidate, to come among the first TOP."""
+        """Of each candidate, to come among the first TOP though it has not been read, (candidates,); 0 of those that have been."""
         now, read = self._look(), self._read
         edge = float(np.partition(now.finals[read], -TOP)[-TOP])
-        return chances(Expected(now.finals[~read], now.spread[~read]), edge)
+        return np.where(read, 0.0, chances(now, edge))
 
     def _look(self) -> Expected:
         assert self._outlook is not None
