@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bicross.data.inspection import Lengths
-from bicross.data.pairs import Pairs
-from bicross.evaluation.evaluated import Evaluated as Evaluated  # noqa: PLC0414 - given on: results are looked for here
 from bicross.records import Hit, Ranking, Skip, Space
-from bicross.searchers.explained import Parts
+
+if TYPE_CHECKING:  # a search needs none of them, and they are slow to import
+    from bicross.data.inspection import Lengths
+    from bicross.data.pairs import Pairs
+    from bicross.searchers.explained import Parts
 
 SAMPLE = 5  # questions that `questions` shows
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bicross.cli import show_evaluated
 from bicross.cli.plain import printable
-from bicross.results import Evaluated
+from bicross.evaluation.evaluated import Evaluated
 from tests.evaluation.report_world import evaluated
 
 
