@@ -1,6 +1,7 @@
 """What adaptive depth and the cascade save, at what they keep, on questions that had no part in them.
 
-    python benchmarks/depth.py --data DATA --sets cranfield:test stard:dev medquad:test [--depth 100] [--questions 200] [--work WORK]
+    python benchmarks/depth.py --data DATA --sets cranfield:test stard:dev medquad:test [--depth 100] [--questions 200]
+        [--ways adaptive cascade int8] [--work WORK]
 
 Each DATA/folder is a BEIR folder. Its collection is made under WORK, or taken from there. Half of the judged questions fit the lines and
 the limit (`adapting.adapt`, as `plan` does); the other half is asked at full depth, adaptively, through the cascade, and in 8 bits, each
@@ -42,14 +43,20 @@ from bicross.settings import STARTER_FAST, SearchSettings
 HERE = Path(__file__).parent
 
 
-def opened_ways(world: World, depth: int, temporary: Path) -> tuple[dict[str, OpenCollection], dict[str, str]]:
+WAYS = ("adaptive", "cascade", "int8")
+
+
+def opened_ways(
+    world: World, depth: int, temporary: Path, wanted: Sequence[str] = WAYS
+) -> tuple[dict[str, OpenCollection], dict[str, str]]:
     """Full depth, each stop rule that was accepted, and both in 8 bits within the gate of `quantize`; of the others why not."""
     combination = world.plain.combination
     full = world.value({query: in_order(ranking, depth, combination) for query, ranking in world.candidates.items()})
     fold_of = {query.id: place % 5 for place, query in enumerate(world.queries)}
     found, refused = {"full": world.collection.trying(replace(world.plain, depth=depth))}, {}
     tried = [("adaptive", None, world.candidates, None), ("cascade", STARTER_FAST, world.fast.get(STARTER_FAST), None)]
-    eight, why_not = other_precision(world, temporary)
+    tried = [one for one in tried if one[0] in wanted]
+    eight, why_not = other_precision(world, temporary) if "int8" in wanted else (None, "not tried")
     if eight is None:
         refused["int8"] = why_not
     else:
@@ -87,13 +94,13 @@ def asked(ways: Mapping[str, OpenCollection], queries: Sequence[Query]) -> tuple
     return rankings, seconds
 
 
-def one_set(source: Path, split: str, work: Path, depth: int, count: int) -> dict[str, Any]:
+def one_set(source: Path, split: str, work: Path, depth: int, count: int, wanted: Sequence[str]) -> dict[str, Any]:
     judged, qrels, _ = asking.judged(source / "queries.jsonl", source / "qrels" / f"{split}.tsv")
     drawn = random.Random(0).sample(sorted(judged, key=lambda query: query.id), min(count, len(judged)))
     fitting, held = drawn[::2], drawn[1::2]
     with OpenCollection(collection_of(source, work)) as collection, bar() as progress, TemporaryDirectory() as temporary:
         world = World(collection, fitting, {query.id: qrels[query.id] for query in fitting}, depth, [STARTER_FAST], progress)
-        ways, refused = opened_ways(world, depth, Path(temporary))
+        ways, refused = opened_ways(world, depth, Path(temporary), wanted)
         rankings, seconds = asked(ways, held)
     known = {query.id: qrels[query.id] for query in held}
     values = {name: per_query([MEASURE], known, Run(name, found))[MEASURE] for name, found in rankings.items()}
@@ -125,6 +132,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", required=True)
     parser.add_argument("--depth", type=int, default=100)
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--work", type=Path)
     options = parser.parse_args()
     file = HERE / "results" / "depth.json"
@@ -132,7 +140,9 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         for named in options.sets:
             folder, _, split = named.partition(":")
-            found = one_set(options.data / folder, split or "test", options.work or Path(scratch), options.depth, options.questions)
+            found = one_set(
+                options.data / folder, split or "test", options.work or Path(scratch), options.depth, options.questions, options.ways
+            )
             results[f"{named}, depth {options.depth}"] = {"processor": processor(), **found}
             print(json.dumps({named: found}, indent=1))
             durable.write_file(file, json.dumps(results, indent=1).encode() + b"\n")

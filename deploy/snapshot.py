@@ -31,7 +31,7 @@ def snapshot(collection: Path, into: Path) -> int:
     """Copy a collection; gives the number of its documents.
 
     Raises:
-        InputError: there is no collection, or something is at `into`. StoreError: the copy is not whole, or the index is replaced too fast.
+        InputError: there is no collection, or something is at `into`. StoreError: it cannot be copied, or the copy is not whole.
     """
     pipeline.status(collection)  # says what is wrong, where it is no collection
     if into.exists() or not into.absolute().parent.is_dir():
@@ -62,7 +62,10 @@ def _copy(collection: Path, copy: Path) -> None:
         if _copy_index(collection, copy):
             break
     else:
-        raise StoreError(f"The index of {collection} was replaced by a newer one {ATTEMPTS} times while it was copied; run again later.")
+        raise StoreError(
+            f"The index that {collection / CURRENT} names went {ATTEMPTS} times before it was copied. Run again when less is written; "
+            f"where nothing is, run: bicross verify {collection}"
+        )
     with (
         closing(sqlite3.connect(f"file:{quote(str(collection.absolute() / TRUTH))}?mode=ro", uri=True)) as source,
         closing(sqlite3.connect(copy / TRUTH)) as target,
@@ -79,8 +82,10 @@ def _copy_index(collection: Path, copy: Path) -> bool:
     index = shutil.copy2(collection / CURRENT, copy / CURRENT).read_text("ascii").strip()
     try:
         shutil.copytree(collection / index, copy / index)
-    except (FileNotFoundError, shutil.Error):
+    except (OSError, shutil.Error) as error:
         shutil.rmtree(copy / index, ignore_errors=True)
+        if (collection / index).exists():
+            raise StoreError(f"Cannot copy {collection / index}: {error}. Check the disk of the copy and run again.") from error
         return False
     return True
 

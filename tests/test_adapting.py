@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bicross.adapting import KEEP, LIMITS, Adapted, adapt, replay
 from bicross.evaluation.overlap import overlap
 from bicross.records import Hit, Ranking, Stage
-from bicross.searchers.foresight import Foresight
+from bicross.searchers.foresight import FAST
 from bicross.searchers.reading import Reading, in_order
 from tests.searchers.test_foresight import WEIGHTS, world
 
@@ -49,10 +50,12 @@ def test_few_questions_prove_nothing() -> None:
     assert found.foresight is None and "20 questions are too few" in found.reason
 
 
-def test_a_faster_reranker_that_says_the_same_saves_readings() -> None:
-    def read_fast(ranking: Ranking) -> Ranking:
-        return tuple(replace(hit, stages={**hit.stages, "fast": Stage(1, hit.stages["rerank"].score + 0.01)}) for hit in ranking)
+def read_fast(ranking: Ranking) -> Ranking:
+    """By a faster reranker that says nearly the same."""
+    return tuple(replace(hit, stages={**hit.stages, "fast": Stage(1, hit.stages["rerank"].score + 0.01)}) for hit in ranking)
 
+
+def test_a_faster_reranker_that_says_the_same_saves_readings() -> None:
     rankings = [read_fast(ranking) for ranking in world(60, candidates=100)]
     alone, cascade = adapted(rankings), adapted(rankings, "fast one")
     assert cascade.foresight is not None and cascade.read < alone.read and cascade.kept >= KEEP
@@ -60,14 +63,16 @@ def test_a_faster_reranker_that_says_the_same_saves_readings() -> None:
     assert cascade.read <= cascade.read_fast < 60 and alone.read_fast == 0, "the fast one, too, reads no more than may matter"
 
 
-def test_a_replay_is_what_a_search_with_that_limit_would_do() -> None:
-    (ranking,) = world(1, candidates=60, seed=7)
-    lines = adapted(world(60, candidates=60)).foresight
-    assert lines is not None
+@pytest.mark.parametrize("fast", [None, "fast one"])
+def test_a_replay_is_what_a_search_with_that_limit_would_do(fast: str | None) -> None:
+    (ranking,) = map(read_fast, world(1, candidates=60, seed=7))
+    lines = adapted([read_fast(one) for one in world(60, candidates=60)], fast).foresight
+    assert lines is not None and bool(lines.after) == bool(fast)
     played = replay(ranking, WEIGHTS, ["rerank"], replace(lines, limit=min(LIMITS)))
     for limit, stop in played.items():
-        unread = [replace(hit, stages={name: stage for name, stage in hit.stages.items() if name != "rerank"}) for hit in ranking]
-        reading = Reading(unread, WEIGHTS, ["rerank"], Foresight(lines.lines, limit))
-        while places := reading.next().places:
-            reading.told(places, {"rerank": [ranking[place].stages["rerank"].score for place in places]})
+        unread = [replace(hit, stages={n: stage for n, stage in hit.stages.items() if n not in ("rerank", "fast")}) for hit in ranking]
+        reading = Reading(unread, WEIGHTS, ["rerank"], replace(lines, limit=limit))
+        while (wanted := reading.next()).places:
+            stage = "fast" if wanted.by == FAST else "rerank"
+            reading.told(wanted.by, wanted.places, {stage: [ranking[place].stages[stage].score for place in wanted.places]})
         assert (reading.ranking(), reading.read, reading.read_fast) == stop

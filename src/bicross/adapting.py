@@ -18,8 +18,8 @@ from bicross.records import Ranking
 from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
 from bicross.searchers.reading import Reading
 
-# Changes among the first TOP that are still expected. Lower limits read many times as much and keep no more; above half a change so many
-# questions lose something that a handful to choose by would often hide it.
+# Changes among the first TOP that are still expected. Lower limits read many times as much and keep no more; higher ones lose what a few
+# dozen questions often do not show.
 LIMITS = (0.1, 0.2, 0.3, 0.5)
 KEEP = 0.99  # of the quality of full depth, on held-out questions
 CHOSEN = (1 + KEEP) / 2  # on the questions that choose a limit: one that just kept KEEP there would as often miss it on others
@@ -88,10 +88,10 @@ def replay(ranking: Ranking, weights: Mapping[str, float], scorers: Sequence[str
     """For each of LIMITS where a search with it would stop, of a ranking that was all read. What is read next does not depend on the limit,
     only when that ends."""
     reading, found = Reading(_without(ranking, (*scorers, FAST)), weights, scorers, foresight), dict[float, Stop]()
-    while not reading.settled:
-        by, places = reading.next()
+    while (wanted := reading.next()).places:
+        by, places = wanted
         told = (FAST,) if by == FAST else scorers
-        reading.told(places, {name: [ranking[place].stages[name].score for place in places] for name in told})
+        reading.told(by, places, {name: [ranking[place].stages[name].score for place in places] for name in told})
         if reached := [limit for limit in LIMITS if limit not in found and reading.changes <= limit]:
             found |= dict.fromkeys(reached, _stop(reading))
     return {limit: found.get(limit) or _stop(reading) for limit in LIMITS}

@@ -188,7 +188,10 @@ def test_output_that_cannot_be_written_is_an_error(made: Path) -> None:
     command = [sys.executable, "-m", "bicross.cli.main", "search", str(made), "printer", "--json"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (2, "bicross: Cannot write the output: No space left on device.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "bicross: Cannot write the output: No space left on device. What the command did is kept; send its output elsewhere.\n",
+    )
 
 
 def test_a_process_that_ends_at_once_removes_its_temporary_folders(tmp_path: Path) -> None:

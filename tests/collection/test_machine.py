@@ -107,6 +107,6 @@ class Histories(RuleBasedStateMachine):
 
 
 Histories.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=15, stateful_step_count=12, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 test_histories = Histories.TestCase

@@ -81,7 +81,7 @@ def _kind(value: Any) -> str:
     return "truth" if isinstance(value, bool) else "number" if isinstance(value, int | float) else type(value).__name__
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(where=FILTERS, metas=st.lists(METAS, min_size=1, max_size=5))
 def test_the_test_of_a_filter_says_what_its_words_say(where: dict[str, Any], metas: list[dict[str, Any]]) -> None:
     fits = predicate(read(where))

@@ -119,7 +119,7 @@ def test_a_text_of_a_hundred_thousand_characters(unit: str) -> None:
 TEXT = st.text(alphabet="abＡ中文。；\n .#-1,，”é👩\u200b\u3000㍿", max_size=120)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXT, st.integers(8, 40), st.sampled_from([by_words, by_pieces]))
 @example("中文。" * 20, 8, by_pieces)
 @example("", 8, by_pieces)

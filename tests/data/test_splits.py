@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bicross.data.near_duplicates import likeness
@@ -30,7 +30,6 @@ def sums(sizes: list[int]) -> set[int]:
 
 
 @given(st.lists(st.integers(1, 7), min_size=2, max_size=7), st.floats(0.05, 0.95), st.integers(0, 3))
-@settings(deadline=None)
 def test_no_group_is_parted_and_no_other_sum_of_groups_is_nearer(sizes: list[int], share: float, seed: int) -> None:
     asked = questions(*sizes)
     train, dev = split(asked, share, seed)

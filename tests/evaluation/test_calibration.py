@@ -82,7 +82,7 @@ CURVES = [fit(world(questions, 0, chance)[0]) for questions, chance in ((40, log
 
 
 @given(st.sampled_from(CURVES), SCORES, st.sampled_from(["dense", "lexical", "rerank"]), st.floats(0, 50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_higher_score_never_counts_less_nor_does_being_found(
     curve: Calibration, scores: dict[str, float], name: str, more: float
 ) -> None:

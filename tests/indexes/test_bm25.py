@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bicross.errors import Damaged, InputError
@@ -127,7 +127,6 @@ def test_keys_that_cannot_be_are_refused(keys: list[int], texts: list[str]) -> N
     assert len(tail) == 0
 
 
-@settings(deadline=None)
 @given(some_texts, st.lists(st.sampled_from(["red fox", "dog 法律", "保护 dog dog", "", "none"]), min_size=1), st.integers(1, 10))
 def test_a_tail_alone_scores_as_an_index_built_from_it(texts: list[str], queries: list[str], k: int) -> None:
     tail = Tail(WORDS)

@@ -8,7 +8,7 @@ import pytest
 from bicross.records import Hit, Stage
 from bicross.searchers.combination import column, combine
 from bicross.searchers.foresight import FAST, Expected, Foresight, Line, Outlook, chances, fit
-from bicross.searchers.reading import Reading, in_order
+from bicross.searchers.reading import ALL, Reading, in_order
 
 WEIGHTS = {"lexical": 0.6, "dense": 0.8, "rerank": 1.0}
 SLOPES = {"lexical": 0.5, "dense": 1.5}
@@ -70,10 +70,10 @@ def test_chances_rise_with_the_score_and_with_what_is_not_known() -> None:
 def read(ranking: tuple[Hit, ...], foresight: Foresight | None, most: int | None = None) -> Reading:
     reading = Reading([Hit(one.doc_id, 0.0, None, {n: s for n, s in one.stages.items() if n != "rerank"}) for one in ranking],
                       WEIGHTS, ["rerank"], foresight)  # fmt: skip
-    while not reading.settled:
-        by, places = reading.next()
+    while (wanted := reading.next()).places:
+        by, places = wanted.by, wanted.places[:most]
         told = "fast" if by == FAST else "rerank"
-        reading.told(places[:most], {told: [ranking[place].stages[told].score for place in places[:most]]})
+        reading.told(by, places, {told: [ranking[place].stages[told].score for place in places]})
         if most is not None:
             break
     return reading
@@ -109,6 +109,32 @@ def test_a_looser_limit_reads_less() -> None:
     lines, (ranking,) = fit(world(200), ["rerank"]), world(1, candidates=100, seed=5)
     counts = [read(ranking, Foresight(lines, limit)).read for limit in (0.0, 0.05, 0.5, 10.0)]
     assert counts == sorted(counts, reverse=True) and counts[0] == 100 and counts[-1] == 10
+
+
+def test_the_fast_one_reads_as_long_as_more_is_to_be_expected_of_what_it_has_not_read() -> None:
+    rng = np.random.default_rng(8)
+    worlds = [_with_fast(ranking, rng) for ranking in world(201, candidates=100, seed=8)]
+    ranking, foresight = worlds[0], Foresight(fit(worlds[1:], ["rerank"]), 0.1, fit(worlds[1:], ["rerank"], fast=True))
+    assert foresight.after["rerank"].noise < foresight.lines["rerank"].noise / 2, "what the fast one said makes it surer"
+    unread = [Hit(one.doc_id, 0.0, None, {n: s for n, s in one.stages.items() if n not in ("rerank", "fast")}) for one in ranking]
+    reading, rounds, first = Reading(unread, WEIGHTS, ["rerank"], foresight), [], set[int]()
+    while (wanted := reading.next()).places:
+        rounds.append(wanted.by)
+        stage = "fast" if wanted.by == FAST else "rerank"
+        assert wanted.by == FAST or first.issuperset(wanted.places), "the other reads only what the fast one has read"
+        first |= set(wanted.places) if wanted.by == FAST else set()
+        reading.told(wanted.by, wanted.places, {stage: [ranking[place].stages[stage].score for place in wanted.places]})
+    assert rounds[:2] == [FAST, ALL] and reading.settled and reading.changes <= 0.1
+    assert 10 <= reading.read <= reading.read_fast == len(first) < 100
+    assert sum("fast" in one.stages for one in reading.ranking()) == len(first)
+
+
+def _with_fast(ranking: tuple[Hit, ...], rng: np.random.Generator) -> tuple[Hit, ...]:
+    """As a faster cross-encoder with a level of its own reads them, nearly like the other."""
+    return tuple(
+        Hit(one.doc_id, 0.0, None, {**one.stages, "fast": Stage(1, one.stages["rerank"].score + 4 + float(rng.normal(0, 0.1)))})
+        for one in ranking
+    )
 
 
 def test_no_more_is_read_than_there_is_time_for() -> None:

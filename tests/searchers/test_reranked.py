@@ -15,6 +15,7 @@ from bicross.protocols import Scorer, Searcher
 from bicross.records import Document, Ranking, reading
 from bicross.searchers import pace, stopwatch
 from bicross.searchers.combination import combine
+from bicross.searchers.foresight import FAST, Foresight, Line
 from bicross.searchers.reading import ALL, in_order
 from bicross.searchers.reranked import RerankedSearcher
 from bicross.searchers.stopwatch import Stopwatch
@@ -175,6 +176,17 @@ def test_no_more_is_read_than_the_deadline_allows(view: View, monkeypatch: pytes
     assert watch.late == {QUERIES[0].id}
     scores = [hit.stages["rerank"].score for hit in ranking[: read(ranking)]]
     assert scores == sorted(scores, reverse=True), "what was read comes first, in its new order"
+
+
+def test_a_fast_one_leaves_half_of_the_time_to_the_other(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, known = Clock(monkeypatch), pace.Pace()
+    known.took(FAST, 10, 10.0)
+    known.took(ALL, 10, 20.0)
+    line = Line({}, 0.0, 1.0, 1.0)
+    foresight = Foresight({"rerank": line}, 0.1, {"rerank": line})
+    watch, ranking = timed(view, SlowScorer(clock, 2.0), 12.0, pace=known, foresight=foresight, fast=SlowScorer(clock, 1.0))
+    assert watch.late == {QUERIES[0].id} and clock.now <= 12.0
+    assert sum("fast" in hit.stages for hit in ranking) >= read(ranking) >= 2
 
 
 def test_where_there_is_time_for_all_nothing_is_late(view: View, monkeypatch: pytest.MonkeyPatch) -> None:

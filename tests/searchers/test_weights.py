@@ -20,9 +20,16 @@ def test_of_an_unknown_pair_both_searches_count_alike_and_the_reranker_as_much_a
 def test_through_json_and_back() -> None:
     curved = Calibration(-1.5, {"dense": Term(3.0, -0.2), "rerank": Term(0.5)}, ((-2.0, 0.1), (1.0, 0.8)), "0123abcd")
     calibration = {"both": curved, "lexical": Calibration(-0.4, {"lexical": Term(1.7, 0.0)})}
-    foresight = Foresight({"rerank": Line({"dense": 1.5, "fast": 0.5}, -3.0, 1.2, 0.9)}, 0.1)
+    before, after = Line({"dense": 1.5}, -3.0, 1.2, 0.9), Line({"dense": 0.5, "fast": 0.5}, -1.0, 0.7, 0.6)
+    foresight = Foresight({"rerank": before}, 0.1, {"rerank": after})
     weights = Weights({"lexical": 0.2, "dense": 0.8}, {"late": 0.7}, 35, calibration, "both", foresight, "a/fast")
     assert Weights.of(json.loads(json.dumps(weights.as_json()))) == weights
+
+
+def test_a_cascade_of_an_older_layout_is_full_depth_until_it_is_planned_again() -> None:
+    line = {"slopes": {"dense": 1.5, "fast": 0.5}, "level": -3.0, "scatter": 1.2, "noise": 0.9}
+    weights = Weights.of({"depth": 50, "fast": "a/fast", "foresight": {"lines": {"rerank": line}, "limit": 0.1}})
+    assert weights == Weights(depth=50)
 
 
 def test_what_is_not_stored_is_the_default_and_other_notes_are_left_aside() -> None:

@@ -43,7 +43,7 @@ def test_what_lies_on_the_four_bit_grid_comes_back_bit_for_bit(tmp_path: Path, n
     assert np.array_equal(restored[name], weight)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 10))
 def test_eight_bits_are_off_by_half_a_step_at_most(tmp_path_factory: pytest.TempPathFactory, seed: int, size: float) -> None:
     weight = (size * np.random.default_rng(seed).standard_normal((6, 2 * BLOCK))).astype(np.float16)

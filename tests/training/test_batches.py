@@ -56,7 +56,7 @@ def reference(examples: list[Example], size: int, seed: int) -> list[list[int]]:
     return batches
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows(), st.integers(1, 8), st.integers(0, 3))
 def test_every_row_once_and_no_row_beside_another_that_it_answers(examples: list[Example], size: int, seed: int) -> None:
     batches = compose(examples, size, seed)
@@ -101,7 +101,7 @@ def test_twenty_thousand_rows_take_a_second_or_two_even_if_all_share_an_answer()
     assert time.process_time() - start < 10
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows(), st.integers(0, 4), st.integers(0, 3))
 def test_filled_rows_have_enough_negatives_and_none_answers_them(examples: list[Example], count: int, seed: int) -> None:
     try:

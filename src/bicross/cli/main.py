@@ -277,7 +277,8 @@ def script() -> None:
         if end.code:
             raise
     atexit._run_exitfuncs()  # temporary folders go, logs are written out
-    sys.stdout.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     os._exit(0)
 
 

@@ -28,9 +28,10 @@ def output() -> Iterator[None]:
     """
     try:
         yield
-        sys.stdout.flush()
+        if sys.stdout is not None:  # where it was closed, printing does nothing
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at the end
-        raise StoreError(f"Cannot write the output: {error.strerror}.") from error
+        raise StoreError(f"Cannot write the output: {error.strerror}. What the command did is kept; send its output elsewhere.") from error

@@ -79,6 +79,7 @@ class Findings:
 def status(path: Path) -> Status:
     """See `Status`. Raises what opening a collection raises."""
     with closing(truth.open_to_read(path)) as db, truth.explained(path):
+        names = generations.names(path)  # before the snapshot begins, as in `verify`
         db.execute("BEGIN")
         state = State.of(db, path)
         choice = generations.Choice(None, ())
@@ -90,8 +91,8 @@ def status(path: Path) -> Status:
             passages=_count(db, "passages"),
             tail=_count(db, f"passages WHERE key > {used.covers_key if used else 0}"),
             generation=used.path.name if used else None,
-            generations=tuple(generations.names(path)),
-            refused=choice.refused,
+            generations=tuple(names),
+            refused=tuple(why for why in choice.refused if why.partition(":")[0] in names),
             space=state.space,
             encoder=state.facts.encoder,
             seq=state.seq,
@@ -143,7 +144,8 @@ def _folder(path: Path) -> Iterator[Problem]:
     durable.read_manifest(path)
     current = generations.current(path)  # before the names: a writer may make another one current meanwhile
     names = generations.names(path)
-    if names and (path / generations.CURRENT).exists() and current not in names:
+    unchanged = (path / generations.CURRENT).exists() and generations.current(path) == current
+    if names and unchanged and current not in names:
         yield Problem(generations.CURRENT, f"It does not name one of {', '.join(names)}; index again, which mends it.")
 
 

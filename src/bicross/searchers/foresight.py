@@ -146,7 +146,7 @@ def _fit(signs: Sequence[Table], scores: Sequence[Column]) -> Line:
     slopes = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)  # (S,)
     levels = np.array([one.mean() - sign.mean(axis=0) @ slopes for sign, one in zip(signs, scores, strict=True)])
     return Line(
-        slopes={name: float(slope) for name, slope in zip((*SIGNS, FAST), slopes, strict=False)},
+        slopes={name: float(slope) for name, slope in zip(_names(x), slopes, strict=True)},
         level=float(levels.mean()),
         scatter=float(levels.std()),
         noise=float((y - x @ slopes).std()),
@@ -156,11 +156,15 @@ def _fit(signs: Sequence[Table], scores: Sequence[Column]) -> Line:
 def _foretell(line: Line, signs: Table, scores: Column) -> tuple[Column, Column]:
     """The score of each candidate, known or expected, and its variance, 0 where it is known; each (candidates,). `signs` are those of
     SIGNS, and the score of FAST where there is one more, (candidates, signs)."""
-    names = (*SIGNS, FAST)[: signs.shape[1]]
-    foretold = signs @ np.array([line.slopes.get(name, 0.0) for name in names])
+    foretold = signs @ np.array([line.slopes.get(name, 0.0) for name in _names(signs)])
     read = ~np.isnan(scores)
     between, within, seen = line.scatter**2, line.noise**2, int(read.sum())
     trust = seen * between / (seen * between + within) if between > 0 else 0.0  # in what this question's own scores say of its level
     level = line.level + trust * (float((scores - foretold)[read].mean()) - line.level) if seen else line.level
     left = between * (1 - trust)
     return np.where(read, scores, level + foretold), np.where(read, 0.0, within + left)
+
+
+def _names(signs: Table) -> tuple[str, ...]:
+    """Of the signs in a table, (candidates, signs): SIGNS, and FAST where there is one more."""
+    return (*SIGNS, FAST)[: signs.shape[1]]

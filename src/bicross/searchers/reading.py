@@ -42,8 +42,8 @@ class Reading:
         self._outlook = Outlook(candidates, weights, foresight) if foresight else None
         names = (*scorers, *(foresight.scorers if foresight else ()))
         self._scores = {name: np.full(len(self.hits), np.nan) for name in dict.fromkeys(names)}
-        self._fast = self._scores.get(FAST)
         self._read = np.zeros(len(self.hits), dtype=bool)
+        self._read_fast = np.zeros(len(self.hits), dtype=bool)
         self._expected: Expected | None = None
 
     @property
@@ -54,7 +54,7 @@ class Reading:
     @property
     def read_fast(self) -> int:
         """How many the fast one has read."""
-        return 0 if self._fast is None else int((~np.isnan(self._fast)).sum())
+        return int(self._read_fast.sum())
 
     @property
     def settled(self) -> bool:
@@ -63,28 +63,26 @@ class Reading:
 
     def next(self) -> Wanted:
         """What is to be read next; nothing when enough is known."""
-        unread = ~self._read
         if self.settled:
             return Wanted(ALL, [])
+        unread = ~self._read
         if self._foresight is None:
             return Wanted(ALL, np.flatnonzero(unread).tolist())
         enough = self.read >= TOP
         likely = self._chances() if enough else self._look().finals  # each (C,)
         by, pool = ALL, unread
-        if self._fast is not None:
-            new = unread & np.isnan(self._fast)
-            known = unread & ~new
-            ask = likely[new].sum() > likely[known].sum() if enough else not known.any()
-            by, pool = (FAST, new) if ask and new.any() else (ALL, known)
+        if FAST in self._scores:
+            new, known = unread & ~self._read_fast, unread & self._read_fast
+            first = likely[new].sum() > likely[known].sum() if enough else not known.any()
+            by, pool = (FAST, new) if first else (ALL, known)
         places = np.flatnonzero(pool)
         return Wanted(by, places[np.argsort(-likely[places], kind="stable")][: ROUND[by]].tolist())
 
-    def told(self, places: Sequence[int], scores: Mapping[str, Sequence[float]]) -> None:
+    def told(self, by: str, places: Sequence[int], scores: Mapping[str, Sequence[float]]) -> None:
         """Take in what every scorer of a round says of the candidates at these places."""
         for name, several in scores.items():
             self._scores[name][places] = several
-        if FAST not in scores:
-            self._read[places] = True
+        (self._read_fast if by == FAST else self._read)[places] = True
         self._expected = None
 
     def ranking(self) -> Ranking:
@@ -134,8 +132,7 @@ def behind(ranked: Ranking, rest: Sequence[Hit]) -> Ranking:
 
 
 def placed(name: str, hits: Sequence[Hit], scores: Sequence[float]) -> Ranking:
-    """The hits with one more stage, those whose score is a number, beyond the last of which there may be hits without: its score, and the
-    rank that it alone would give."""
+    """The hits with one more stage, those whose score is a number: its score, and the rank that it alone would give."""
     read = [row for row, score in enumerate(scores) if not math.isnan(score)]
     order = sorted(read, key=lambda row: (-scores[row], hits[row].doc_id))
     ranks = {row: rank for rank, row in enumerate(order, start=1)}

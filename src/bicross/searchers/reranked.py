@@ -58,6 +58,8 @@ class RerankedSearcher:
     def _joined(self, one: Reading, recalled: Ranking) -> Ranking:
         """The candidates as far as they were read, and the others behind them; as recall has them all where there was no time for any."""
         known = one.read or one.settled or self._foresight
+        if not recalled:
+            return recalled
         return behind(one.ranking(), recalled[self._depth :]) if known else recalled
 
     def _read(self, readings: Mapping[str, Reading], pairs: Mapping[str, Sequence[tuple[str, str]]]) -> None:
@@ -71,7 +73,7 @@ class RerankedSearcher:
                 with self._pace.timing(by, len(asked)):
                     found = {name: iter(scorer.score(asked).tolist()) for name, scorer in scorers.items()}
                 for query, places in of_round.items():
-                    readings[query].told(places, {name: [next(scores) for _ in places] for name, scores in found.items()})
+                    readings[query].told(by, places, {name: [next(scores) for _ in places] for name, scores in found.items()})
         self._stopwatch.late |= {query for query, one in readings.items() if not one.settled}
 
     def _wanted(self, readings: Mapping[str, Reading]) -> dict[str, Wanted]:
@@ -87,6 +89,7 @@ class RerankedSearcher:
         return found
 
     def _room(self, by: str, questions: int) -> int | None:
-        """How many candidates of each question can be read in the time that is left; None without a deadline."""
-        left = self._stopwatch.left
+        """How many candidates of each question can be read in the time that is left, of which a fast round leaves half to those that read
+        after it; None without a deadline."""
+        left = self._stopwatch.left / (2 if by == FAST else 1)
         return None if math.isinf(left) else self._pace.fits(by, left) // max(1, questions)

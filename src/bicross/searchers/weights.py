@@ -20,7 +20,7 @@ class Weights:
     calibrated; the hits of the others have no probability.
 
     `stage` is the kind of search where none is asked for. "both" reads `depth` candidates, or, where there is `foresight`, as many of
-    them as it takes, after `fast`, the name of another reranker, has read them all.
+    them as it takes, those that `fast`, the name of another reranker, has read before, where there is one.
     """
 
     fusion: Mapping[str, float] = field(default_factory=lambda: {"lexical": 1.0, "dense": 1.0})
@@ -37,6 +37,10 @@ class Weights:
         known = {name: stored[name] for name in ("fusion", "combination", "depth", "stage", "fast") if name in stored}
         if stored.get("foresight"):
             known["foresight"] = Foresight.of(stored["foresight"])
+            if (
+                known.get("fast") and not known["foresight"].after
+            ):  # of a version whose fast reranker read all: full depth until planned again
+                known |= {"foresight": None, "fast": None}
         if "calibration" in stored:
             known["calibration"] = _calibration(stored["calibration"])
         return cls(**known)

@@ -138,7 +138,7 @@ class CollectionFound(BaseModel):
     depth: int = Field(description="How many candidates are reranked by default, or at most are where it is adaptive.")
     stage: str = Field(description="The kind of search where none is asked for.")
     adaptive: bool = Field(description="Whether each question tells how many candidates are reranked.")
-    fast: str | None = Field(description="A faster reranker that reads the candidates first.")
+    fast: str | None = Field(description="A faster reranker that reads candidates before.")
     calibrated: list[str]
     weights: dict[str, dict[str, float]]
 

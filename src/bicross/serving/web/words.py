@@ -164,7 +164,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "kind_lexical": ("lexical recall", "词法召回"),
     "at_most": ("at most {count}, as many as it takes", "最多 {count} 个，按需而定"),
     "usual_stage": ("Searched by", "默认检索"),
-    "reads_first": ("Reads all candidates first", "先读全部候选"),
+    "reads_first": ("Reads candidates before", "先行阅读候选"),
     "planned": ("What a latency budget buys", "延迟预算能换来什么"),
     "no_plan": (
         "Not planned yet. Which depth and which stages a latency budget buys here: bicross plan … --p95 50ms.",
