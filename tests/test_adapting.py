@@ -45,6 +45,20 @@ def test_where_nothing_foretells_it_all_is_read() -> None:
     assert found.foresight is None and "Always rerank" in found.reason
 
 
+def test_the_fewer_questions_choose_the_less_is_risked() -> None:
+    """Nothing that was asked is lost, whatever is left out."""
+
+    def chosen(questions: int) -> float:
+        candidates = {f"q{number}": ranking for number, ranking in enumerate(world(questions))}
+        ones = dict.fromkeys(candidates, 1.0)
+        fold_of = {query: number % 5 for number, query in enumerate(candidates)}
+        foresight = adapt(candidates, WEIGHTS, fold_of, lambda found: dict.fromkeys(found, 1.0), ones).foresight
+        assert foresight is not None
+        return foresight.limit
+
+    assert (chosen(30), chosen(60)) == (LIMITS[0], LIMITS[-1])
+
+
 def test_few_questions_prove_nothing() -> None:
     found = adapted(world(20))
     assert found.foresight is None and "20 questions are too few" in found.reason

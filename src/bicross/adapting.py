@@ -18,11 +18,9 @@ from bicross.records import Ranking
 from bicross.searchers.foresight import FAST, SCORERS, Foresight, fit
 from bicross.searchers.reading import Reading
 
-# Changes among the first TOP that are still expected. Lower limits read many times as much and keep no more; higher ones lose what a few
-# dozen questions often do not show.
-LIMITS = (0.1, 0.2, 0.3, 0.5)
+# Changes among the first TOP that are still expected. Lower limits read many times as much and keep no more.
+LIMITS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 KEEP = 0.99  # of the quality of full depth, on held-out questions
-CHOSEN = (1 + KEEP) / 2  # on the questions that choose a limit: one that just kept KEEP there would as often miss it on others
 WORTH = 0.9  # share of the candidates: where more than that are read, reading all of them is as good and simpler
 Value = Callable[[Mapping[str, Ranking]], Mapping[str, float]]
 """Query id -> value of its ranking."""
@@ -110,10 +108,12 @@ def _without(ranking: Ranking, stages: Sequence[str]) -> Ranking:
 
 
 def _limit(valued: Mapping[float, Mapping[str, float]], full: Mapping[str, float], queries: Sequence[str]) -> float:
-    """The highest limit up to which, and at which, these questions keep CHOSEN of their quality; the lowest there is where none does."""
-    best = LIMITS[0]
+    """The highest limit up to which, and at which, these questions keep KEEP of their quality though one more of them had lost half of
+    its own; the lowest there is where none does. So the fewer there are to choose by, the less is risked. What they gain is chance."""
+    best, mean = LIMITS[0], fmean(full[query] for query in queries)
     for limit in LIMITS:
-        if _share([valued[limit][query] for query in queries], [full[query] for query in queries]) < CHOSEN:
+        lost = sum(full[query] - valued[limit][query] for query in queries)
+        if max(0.0, lost) + mean / 2 > (1 - KEEP) * mean * (len(queries) + 1):
             break
         best = limit
     return best
