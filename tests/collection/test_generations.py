@@ -167,6 +167,9 @@ def test_an_index_of_another_version_is_done_without_and_replaced(tmp_path: Path
     with collection.view() as view:
         assert owners(view, view.lexical(["alpha1"], 1)[0][0].tolist())
     assert len(collection.verify().problems) == 2
+    assert [why.partition(",")[0] for why in collection.status().refused] == [
+        f"gen-000001: its {part} index is of another version of Bicross" for part in ("dense", "lexical")
+    ]
     with Collection.write(tmp_path / "c") as writer:
         assert writer.fold() == "gen-000002"
-    assert generations.current(tmp_path / "c") == "gen-000002"
+    assert generations.current(tmp_path / "c") == "gen-000002" and collection.status().refused == ()

@@ -106,7 +106,5 @@ class Histories(RuleBasedStateMachine):
             shutil.rmtree(self.path.parent)
 
 
-Histories.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=12, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+Histories.TestCase.settings = settings(max_examples=15, stateful_step_count=12, derandomize=True, suppress_health_check=list(HealthCheck))
 test_histories = Histories.TestCase

@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,12 @@ from bicross.collection.sides import open_dense, open_lexical
 from bicross.errors import BicrossError
 from bicross.models.names import MODELS, owned
 from bicross.records import Space, reading
+
+if TYPE_CHECKING:
+    from bicross.indexes.bm25 import BM25Index
+    from bicross.protocols import Index
+
+OTHER_VERSION = f"is of another version of Bicross, so {truth.FILE} is read instead, which is slow; index again, which replaces it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,16 @@ def status(path: Path) -> Status:
         if state.space is not None:
             choice = generations.choose(path, state.space, state.seq, state.last_key)
         used = choice.generation
+        refused = [why for why in choice.refused if why.partition(":")[0] in names]
+        if used:
+            refused += [f"{used.path.name}: its {part} index {OTHER_VERSION}" for part, index in _parts(used).items() if index is None]
         return Status(
             documents=_count(db, "documents"),
             passages=_count(db, "passages"),
             tail=_count(db, f"passages WHERE key > {used.covers_key if used else 0}"),
             generation=used.path.name if used else None,
             generations=tuple(names),
-            refused=tuple(why for why in choice.refused if why.partition(":")[0] in names),
+            refused=tuple(refused),
             space=state.space,
             encoder=state.facts.encoder,
             seq=state.seq,
@@ -201,9 +210,9 @@ def _generation(db: truth.Database, path: Path, name: str) -> Iterator[Problem]:
         if folder.exists():
             raise
         return  # a writer has removed it meanwhile
-    for part, index in (("dense", open_dense(found)), ("lexical", open_lexical(found))):
+    for part, index in _parts(found).items():
         if index is None:
-            yield Problem(name, f"Its {part} index is of another version of Bicross; index again, which replaces it.")
+            yield Problem(name, f"Its {part} index {OTHER_VERSION}")
         elif len(index) != len(found.keys):
             yield Problem(
                 name, f"Its {part} index holds {len(index)} passages, expected {len(found.keys)}; remove the folder and index again."
@@ -216,6 +225,11 @@ def _generation(db: truth.Database, path: Path, name: str) -> Iterator[Problem]:
         yield Problem(
             name, f"{truth.FILE} lacks {dead} passages that were there at the same write; restore a backup, or index the source anew."
         )
+
+
+def _parts(generation: generations.Generation) -> dict[str, Index | BM25Index | None]:
+    """The indexes of a generation by name; None where this version cannot read one."""
+    return {"dense": open_dense(generation), "lexical": open_lexical(generation)}
 
 
 def _unfinished(db: truth.Database) -> Job | None:
