@@ -57,9 +57,7 @@ class RerankedSearcher:
 
     def _joined(self, one: Reading, recalled: Ranking) -> Ranking:
         """The candidates as far as they were read, and the others behind them; as recall has them all where there was no time for any."""
-        known = one.read or one.settled or self._foresight
-        if not recalled:
-            return recalled
+        known = recalled and (one.read or one.settled or self._foresight)
         return behind(one.ranking(), recalled[self._depth :]) if known else recalled
 
     def _read(self, readings: Mapping[str, Reading], pairs: Mapping[str, Sequence[tuple[str, str]]]) -> None:

@@ -37,9 +37,8 @@ class Weights:
         known = {name: stored[name] for name in ("fusion", "combination", "depth", "stage", "fast") if name in stored}
         if stored.get("foresight"):
             known["foresight"] = Foresight.of(stored["foresight"])
-            if (
-                known.get("fast") and not known["foresight"].after
-            ):  # of a version whose fast reranker read all: full depth until planned again
+            # Of a version whose fast reranker read all candidates: full depth until it is planned again.
+            if known.get("fast") and not known["foresight"].after:
                 known |= {"foresight": None, "fast": None}
         if "calibration" in stored:
             known["calibration"] = _calibration(stored["calibration"])
